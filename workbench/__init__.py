@@ -1,0 +1,37 @@
+"""Measure dark current, gain and read noise of astronomical cameras, with honest errors.
+
+The usual path is three calls: :func:`catalogue` reads the headers of a folder of frames into a table,
+:func:`load_stack` turns rows of it into a lazy stack, :func:`measure_camera` measures everything that the frames can tell.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.camera.session import open_dataset
+    from workbench.frames.catalogue import catalogue
+    from workbench.frames.load import load_stack
+    from workbench.measure.survey import measure_camera
+    from workbench.results import Measurement, Results
+
+__version__ = version("dark-frame-workbench")
+__all__ = ["Measurement", "Results", "__version__", "catalogue", "load_stack", "measure_camera", "open_dataset"]
+
+# imported on first use: a reader of one report should not wait for dask, astropy and scipy
+_HOME = {
+    "Measurement": "workbench.results",
+    "Results": "workbench.results",
+    "catalogue": "workbench.frames.catalogue",
+    "load_stack": "workbench.frames.load",
+    "measure_camera": "workbench.measure.survey",
+    "open_dataset": "workbench.camera.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
