@@ -1,0 +1,21 @@
+"""What many tests share: the folder of real frames."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Find the folder of frames that real cameras wrote; it is no part of the project."""
+    named = os.environ.get("WORKBENCH_REAL_DATA")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data"
+    if not (folder / "asi178").is_dir():
+        message = f"no real frames in {folder}: set WORKBENCH_REAL_DATA to the folder that holds asi178/"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
