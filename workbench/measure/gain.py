@@ -1,0 +1,190 @@
+"""Gain by photon transfer: the variance of flats against their mean; saturation, full well and linearity with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+from uncertainties import ufloat
+
+from workbench.errors import NotMeasurableError
+from workbench.measure.lines import fit_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from uncertainties.core import AffineScalarFunc
+
+    from workbench.stack.variance import Estimate
+
+LINEAR_SHARE = 0.7  # of saturation: above it the variance of many sensors bends down before the mean does
+_MISFIT_P = 0.01
+
+
+@dataclass(frozen=True)
+class FlatLevel:
+    """One pair of equally exposed flats over its used pixels.
+
+    Parameters
+    ----------
+    exposure
+        [s]
+    mean
+        Mean of the two frames above the zero-light level [adu], with its error.
+    variance
+        Temporal variance of one frame without that of the zero-light frames, reduced to ``mean`` [adu2].
+    linear
+        Whether the level is low enough to enter the fit.
+    """
+
+    exposure: float
+    mean: float
+    mean_error: float
+    variance: float
+    variance_error: float
+    n_excluded: int
+    linear: bool = True
+
+
+@dataclass(frozen=True)
+class PhotonTransfer:
+    """``variance = mean / K``: the gain K [electron/adu], and how well the levels fit."""
+
+    gain: AffineScalarFunc
+    chi2: float
+    dof: int
+    levels: tuple[FlatLevel, ...]
+    notes: tuple[str, ...]
+
+
+def pair_variance(
+    first: NDArray[np.floating], second: NDArray[np.floating], means: tuple[float, float], zero_variance: Estimate
+) -> tuple[float, float]:
+    """Return the shot variance of a pair of flats at its mean level, and its error [adu2].
+
+    Parameters
+    ----------
+    first, second
+        The used pixels of two flats above the zero-light level [adu], same shape.
+    means
+        Their means [adu].
+    zero_variance
+        Temporal variance of one zero-light frame [adu2].
+
+    Notes
+    -----
+    The second frame is first brought to the level of the first: with ``r = m1 / m2`` and shot noise of gain K,
+    ``var(F1 - r F2) = (m1 + r^2 m2) / K + (1 + r^2) var0 = (1 + r) m1 / K + (1 + r^2) var0``. The fixed pattern of
+    the light cancels whatever r is.
+    """
+    r = means[0] / means[1]
+    squares = (np.asarray(first, dtype=np.float64) - r * second) ** 2
+    n = squares.size
+    spread = float(squares.sum()) / (n - 1)
+    spread_error = (2 / 3 * float(np.dot(squares.ravel(), squares.ravel()))) ** 0.5 / n
+    at_first = (spread - (1 + r**2) * zero_variance.value) / (1 + r)
+    error = np.hypot(spread_error, (1 + r**2) * zero_variance.std_error) / (1 + r)
+    to_middle = (1 + 1 / r) / 2
+    return at_first * to_middle, float(error) * to_middle
+
+
+def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
+    """Fit ``variance = mean / K`` to the levels in the linear range.
+
+    Raises
+    ------
+    NotMeasurableError
+        When no level is in the linear range, or the variance does not grow with the mean.
+
+    Notes
+    -----
+    Line through the origin, since the zero-light level and variance are subtracted; a level's error in the mean
+    enters through the slope. Where the levels scatter more than their errors (p < 0.01) the error grows with
+    the square root of chi2/dof.
+    """
+    linear = [level for level in levels if level.linear]
+    if not linear:
+        raise NotMeasurableError(f"no flat pair lies below {LINEAR_SHARE:.0%} of saturation; shoot flats at half of it")
+    mean = np.array([level.mean for level in linear])
+    variance = np.array([level.variance for level in linear])
+    slope = float(variance.sum() / mean.sum())
+    error = np.hypot([level.variance_error for level in linear], slope * np.array([level.mean_error for level in linear]))
+    weights = mean**2 / error**2
+    slope = float(np.average(variance / mean, weights=weights))
+    if slope <= 0:
+        raise NotMeasurableError("the variance of the flats does not grow with their mean; are they raw, and equally lit?")
+    slope_error = float(weights.sum() ** -0.5)
+    chi2, dof = float((((variance - slope * mean) / error) ** 2).sum()), len(linear) - 1
+    notes = []
+    if dof and stats.chi2.sf(chi2, dof) < _MISFIT_P:
+        slope_error *= (chi2 / dof) ** 0.5
+        notes.append(f"the levels scatter more than their errors (chi2/dof {chi2 / dof:.1f}); the error is scaled up")
+    if not dof:
+        notes.append("one level of flats: nothing tests that variance and mean are proportional")
+    return PhotonTransfer(1 / ufloat(slope, slope_error, "gain"), chi2, dof, tuple(levels), tuple(notes))
+
+
+def saturation_level(values: NDArray[np.integer], counts: NDArray[np.integer], lattice: int) -> float:
+    """Return the value [adu] at which pixels pile up.
+
+    Parameters
+    ----------
+    values, counts
+        The distinct values of all frames, ascending, and how often each occurs.
+    lattice
+        Step of the values [adu].
+
+    Raises
+    ------
+    NotMeasurableError
+        When the greatest value is no pile: no frame reaches saturation.
+    """
+    top, pile = int(values[-1]), int(counts[-1])
+    below = counts[(values < top) & (values >= top - 64 * lattice)].sum() / 64
+    # a pile: far more pixels at the end than the tail before it leads to expect
+    if pile < 10 or pile < 10 * below:
+        raise NotMeasurableError(f"no frame reaches saturation (greatest value {top} adu); shoot one overexposed flat")
+    return float(top)
+
+
+@dataclass(frozen=True)
+class Linearity:
+    """Greatest bow of signal against exposure, and each level's relative residual from the straight line."""
+
+    bow: AffineScalarFunc
+    exposures: tuple[float, ...]
+    residuals: tuple[float, ...]
+
+
+def linearity(levels: Sequence[FlatLevel]) -> Linearity:
+    """Measure how far the flat signal bows off a straight line under a constant lamp.
+
+    Raises
+    ------
+    NotMeasurableError
+        With fewer than 4 levels of different exposure.
+
+    Notes
+    -----
+    ``mean = p + q t + c t^2`` is fitted with the levels' own errors; the bow is ``c T^2 / 4`` over the fitted range of
+    signal: the greatest distance of the parabola from its chord over the range ``T`` of exposures. Signed, so that a
+    perfect camera gives zero within its error. Residuals are those of the straight line, relative to the signal.
+    """
+    linear = [level for level in levels if level.linear]
+    t = np.array([level.exposure for level in linear])
+    if len(np.unique(t)) < 4:
+        raise NotMeasurableError(
+            f"{len(np.unique(t))} flat exposures in the linear range; shoot pairs at 4 or more exposures under a steady lamp"
+        )
+    mean = np.array([level.mean for level in linear])
+    error = np.array([level.mean_error for level in linear])
+    parabola = fit_line(t, mean, error, degree=2)
+    scale = max(1.0, parabola.chi2 / parabola.dof) ** 0.5 if parabola.dof else 1.0
+    factor = np.ptp(t) ** 2 / 4 / np.ptp(mean)
+    bow = ufloat(parabola.coefficients[2] * factor, parabola.std_errors[2] * factor * scale)
+    line = fit_line(t, mean, error, degree=1)
+    residuals = mean / line.predict(t) - 1
+    return Linearity(bow, tuple(t.tolist()), tuple(residuals.tolist()))
