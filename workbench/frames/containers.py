@@ -236,7 +236,8 @@ def read_xisf(path: str) -> np.ndarray:
         When the package ``xisf`` is missing or cannot decode them.
     """
     xisf = _import_xisf(path)
-    with _named(path, OSError, ValueError, RuntimeError, KeyError, NotImplementedError, zlib.error):
+    broken = (OSError, ValueError, RuntimeError, KeyError, NotImplementedError, zlib.error, xisf.zstandard.ZstdError)
+    with _named(path, *broken):
         pixels: np.ndarray = xisf.XISF(path).read_image(0)[:, :, 0]
     return pixels
 
