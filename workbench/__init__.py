@@ -1,7 +1,7 @@
 """Measure dark current, gain and read noise of astronomical cameras, with honest errors.
 
 The usual path is three calls: :func:`catalogue` reads the headers of a folder of frames into a table,
-:func:`load_stack` turns rows of it into a lazy stack, :func:`measure_camera` measures everything that the frames can tell.
+:func:`load_stack` turns rows of it into a lazy stack, :func:`measure_camera` measures all that the frames can tell.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ class Measurement:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and math.isfinite(self.std_error)) or self.std_error < 0:
-            message = f"{self.name}: value {self.value} +/- {self.std_error} is no measurement; say why it is not_measured"
+            message = (
+                f"{self.name}: value {self.value} +/- {self.std_error} is no measurement; say why it is not_measured"
+            )
             raise ValueError(message)
 
     def __str__(self) -> str:
@@ -99,7 +101,14 @@ class Measurement:
         return f"{value} +/- {error}{unit}"
 
     def _repr_html_(self) -> str:
-        cells = (self.name, str(self), self.method, _words(self.conditions), f"{self.n_frames} frames", "; ".join(self.notes))
+        cells = (
+            self.name,
+            str(self),
+            self.method,
+            _words(self.conditions),
+            f"{self.n_frames} frames",
+            "; ".join(self.notes),
+        )
         return "<table><tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr></table>"
 
     def pull(self, truth: float) -> float:
@@ -189,7 +198,9 @@ class Results:
         if len(found) == 1:
             return found[0]
         reasons = [str(one) for one in self.not_measured if one.name == name]
-        how_many = f"{len(found)} measurements of {name} ({method or 'any method'}, {_words(conditions) or 'any condition'})"
+        how_many = (
+            f"{len(found)} measurements of {name} ({method or 'any method'}, {_words(conditions) or 'any condition'})"
+        )
         raise LookupError("; ".join([how_many, *reasons]))
 
     def table(self, name: str) -> pd.DataFrame:
@@ -238,7 +249,9 @@ class Results:
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise InputError(target, f"cannot be written ({error.strerror})", "choose a folder that you may write") from error
+            raise InputError(
+                target, f"cannot be written ({error.strerror})", "choose a folder that you may write"
+            ) from error
         return target
 
     @classmethod
@@ -260,7 +273,10 @@ class Results:
                 name: Verdict(one["value"], one["reason"], {key: one[key] for key in one if key not in fixed})
                 for name, one in record["verdicts"].items()
             },
-            **{key: record[key] for key in ("dataset", "groups", "tables", "fits", "parameters", "versions", "workbench")},
+            **{
+                key: record[key]
+                for key in ("dataset", "groups", "tables", "fits", "parameters", "versions", "workbench")
+            },
         )
 
 

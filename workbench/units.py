@@ -39,7 +39,9 @@ _TERMS = (
     Term("offset_drift", "adu", "rms of the frame mean from frame to frame"),
     Term("saturation", "adu", "the value at which pixels stop counting"),
     Term("full_well", "electron", "electrons between the bias level and saturation"),
-    Term("linearity_error", "1", "greatest bow of the flat signal off a straight line, as a fraction of the fitted range"),
+    Term(
+        "linearity_error", "1", "greatest bow of the flat signal off a straight line, as a fraction of the fitted range"
+    ),
     Term("dynamic_range", "1", "full well over read noise"),
     # what the dark does
     Term("dark_mean", "adu", "mean of a dark frame"),

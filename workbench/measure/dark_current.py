@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _SCATTER_P = 0.01
 _MISFIT_P = 0.01
-UPPER_BOUND = "an upper bound: telegraph noise and cosmic rays are still inside; glow electrons count as dark current"
+UPPER_BOUND = "an upper bound: telegraph noise and cosmic rays are still inside, and glow electrons count"
 CLAMPED = (
-    "meaningless as a dark current: darks lie below the bias, so the camera subtracts a level that hides the dark signal from "
-    "the mean"
+    "meaningless as a dark current: darks lie below the bias, so the camera subtracts a level that hides the "
+    "dark signal from the mean"
 )
 GAIN_GIVEN = "converted with a gain that was given, not measured; its error is only what was given with it"
 
@@ -92,7 +92,9 @@ def mean_difference(
     scatter = float(biases.std(ddof=1)) if len(biases) > 1 else frame_sigma
     error = float(np.hypot(frame_sigma / len(darks) ** 0.5, scatter / len(biases) ** 0.5))
     rate = (float(darks.mean()) - float(biases.mean())) / exposure
-    note = CLAMPED if clamped else "true only where nothing is subtracted from the dark: no clamp, no drift of the offset"
+    note = (
+        CLAMPED if clamped else "true only where nothing is subtracted from the dark: no clamp, no drift of the offset"
+    )
     return Rate("mean_difference", rate, error / exposure, 1, len(darks), (note,))
 
 
@@ -125,34 +127,36 @@ def variance_rates(
     Notes
     -----
     ``D_c <= [var(D1 - D2) / 2 - RON^2] / t`` (Buil, CMOS vs CCD; the paper's inequality), RON^2 from the bias frames.
+    Poisson electrons add their excess kurtosis ``lambda`` to the variance of a variance: ``lambda / n`` for the
+    temporal variance, of which ``2 / (n + 1)`` is in the Gaussian form already; ``lambda / n`` for a composite,
+    two thirds of it in.
     """
     if moments.temporal is None:
         raise NotMeasurableError("one dark of this exposure: its noise needs a pair, better 14")
     pairs = moments.pairs
-    n_pairs = len(pairs)
+    n, n_pairs = moments.n_frames, len(pairs)
     poisson = _poisson_variance(moments.temporal, bias, gain, moments.n_pixels)
     scatter = _pair_scatter(pairs)
-    mean_of_pairs = Estimate(
-        float(np.mean([pair.value for pair in pairs])), float(np.linalg.norm([pair.std_error for pair in pairs])) / n_pairs
-    )
+    pairs_error = float(np.linalg.norm([pair.std_error for pair in pairs])) / n_pairs
+    mean_of_pairs = Estimate(float(np.mean([pair.value for pair in pairs])), pairs_error)
     found = {
-        "pair": (pairs[0], 2, 1.0 / 3),
-        "composite": (moments.composites[2 * n_pairs], 2 * n_pairs, 1.0 / 3),
-        "mean_of_pairs": (mean_of_pairs, 2 * n_pairs, 1 / (3 * n_pairs)),
-        "temporal_variance": (moments.temporal, moments.n_frames, 1 / moments.n_frames),
+        "pair": (pairs[0], 2, 1 / 6),
+        "composite": (moments.composites[2 * n_pairs], 2 * n_pairs, 1 / (6 * n_pairs)),
+        "mean_of_pairs": (mean_of_pairs, 2 * n_pairs, 1 / (6 * n_pairs)),
+        "temporal_variance": (moments.temporal, n, (n - 1) / (n * (n + 1))),
     }
     rates = []
-    for method, (variance, n_frames, poisson_share) in found.items():
+    for method, (variance, used, poisson_share) in found.items():
         error = float(np.sqrt(variance.std_error**2 + poisson * poisson_share))
         notes = [UPPER_BOUND]
         if scatter is not None:
             frames_error = scatter if method == "pair" else scatter / n_pairs**0.5
             error = max(error, frames_error)
             notes.append(
-                "independent pairs scatter more than their noise allows (p < 0.01): hits, drift or telegraph pixels; the error is "
-                "that of the scatter"
+                "independent pairs scatter more than their noise allows (p < 0.01): hits, drift or telegraph pixels; "
+                "the error is that of the scatter"
             )
-        rates.append(_above_bias(method, Estimate(variance.value, error), bias, exposure, n_frames, tuple(notes)))
+        rates.append(_above_bias(method, Estimate(variance.value, error), bias, exposure, used, tuple(notes)))
     return rates
 
 
@@ -164,7 +168,7 @@ def _above_bias(
 
 
 def _poisson_variance(variance: Estimate, bias: Estimate, gain: AffineScalarFunc | None, n_pixels: int) -> float:
-    """Excess kurtosis of Poisson electrons: mean(lambda) / N in electron^4, here in adu^4; 0 where the gain is unknown."""
+    """Excess kurtosis of Poisson electrons: mean(lambda) / N [electron^4], here in adu^4; 0 without a gain."""
     if gain is None:
         return 0.0
     return max(0.0, variance.value - bias.value) / float(gain.nominal_value) ** 2 / n_pixels
@@ -192,7 +196,7 @@ def convergence(
     rates = {}
     scatter = _pair_scatter(moments.pairs)
     for n, variance in moments.composites.items():
-        poisson = _poisson_variance(variance, bias, gain, moments.n_pixels) / 3
+        poisson = _poisson_variance(variance, bias, gain, moments.n_pixels) / (3 * n)
         error = float(np.sqrt(variance.std_error**2 + poisson))
         if scatter is not None:
             error = max(error, scatter / (n / 2) ** 0.5)
@@ -238,8 +242,8 @@ def variance_slope(exposures: ArrayLike, variances: Sequence[Estimate], n_frames
     notes = [UPPER_BOUND, f"chi2/dof {ratio:.3g}"]
     if stats.chi2.sf(weighted.chi2, weighted.dof) < _MISFIT_P:
         notes[1] = (
-            f"the line does not fit (chi2/dof {ratio:.3g}: a glow that grows faster than the exposure, a temperature that moved, or "
-            f"telegraph pixels); the formal error {error:.2g} adu2 / s is scaled up by {ratio**0.5:.2g}"
+            f"the line does not fit (chi2/dof {ratio:.3g}: a glow that grows faster than the exposure, a temperature "
+            f"that moved, or telegraph pixels); the formal error {error:.2g} adu2 / s is scaled up by {ratio**0.5:.2g}"
         )
         error *= ratio**0.5
     rate = Rate("variance_slope", float(weighted.coefficients[1]), error, 2, n_frames, tuple(notes))

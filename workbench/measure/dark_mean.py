@@ -1,4 +1,4 @@
-"""The mean of dark frames against exposure: constant, linear or quadratic, and whether darks are darker than the bias."""
+"""The mean of dark frames against exposure: constant, linear or quadratic, and what follows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from scipy import optimize, stats
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.lines import Line, fit_line
-from workbench.results import Verdict, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray = NDArray[np.float64]
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 MODELS = ("constant", "linear", "quadratic")
 _MISFIT_P = 0.01
 _DRIFT_P = 0.01
-_SIGNIFICANT = 3.0  # standard errors between a dark and the bias before one is called darker
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class ExposureMeans:
 class DarkMeanFit:
     """The preferred polynomial of the dark mean, the others beside it, and what follows from it.
 
-    ``drop`` [adu] is the fit's maximum minus its value at the longest exposure, ``onset`` [s] the exposure at which that
+    ``drop`` [adu] is the fit's maximum minus its value at the longest exposure, ``onset`` [s] the exposure at which it
     exceeds one frame-to-frame sigma (None where it never does). ``between`` [adu] is the scatter between exposures that
     the frame-to-frame error does not explain. ``drift_p`` is the chance of such a correlation of the residuals
     along time in frames without drift (None without dates).
@@ -111,7 +107,9 @@ def exposure_means(exposures: ArrayLike, means: ArrayLike) -> ExposureMeans:
     mean = np.bincount(index, weights=values) / n_frames
     dof = int(n_frames.sum() - len(exposure))
     if dof == 0:
-        raise NotMeasurableError("no two darks of one exposure: the frame-to-frame error is unknown; shoot 4 or more of each")
+        raise NotMeasurableError(
+            "no two darks of one exposure: the frame-to-frame error is unknown; shoot 4 or more of each"
+        )
     sigma = float((((values - mean[index]) ** 2).sum() / dof) ** 0.5)
     # frames can agree to the last digit (a simulated camera without drift): the error is then that of a rounding
     sigma = max(sigma, 1e-9 * max(1.0, float(np.abs(values).max())))
@@ -148,7 +146,9 @@ def fit_dark_mean(
     table = exposure_means(exposures, means)
     m = len(table.exposure)
     if m < 2:
-        raise NotMeasurableError(f"darks of one exposure only ({table.exposure[0]:g} s); shoot at least 4, better 8 exposures")
+        raise NotMeasurableError(
+            f"darks of one exposure only ({table.exposure[0]:g} s); shoot at least 4, better 8 exposures"
+        )
     degrees = range(3 if m >= 4 else min(2, m))
     between = _between_exposures(table, max(degrees))
     error = np.hypot(table.std_error, between)
@@ -160,7 +160,7 @@ def fit_dark_mean(
     drop, drop_error, onset = _drop(line, table)
     residuals = np.asarray(means, dtype=np.float64) - line.predict(exposures)
     drift_p = None if dates is None else _drift_p(residuals, np.asarray(dates))
-    notes = _notes(table, between, degree, aicc, drift_p, exposures, dates)
+    notes = _notes(table, between, degree, drift_p, exposures, dates)
     return DarkMeanFit(
         MODELS[degree], line, aicc, f_test_p, between, uses_bias, drop, drop_error, onset, drift_p, notes
     )
@@ -226,7 +226,6 @@ def _notes(
     table: ExposureMeans,
     between: float,
     degree: int,
-    aicc: dict[str, float | None],
     drift_p: float | None,
     exposures: ArrayLike,
     dates: ArrayLike | None,
@@ -241,10 +240,13 @@ def _notes(
         notes.append(f"exposures scatter by {between:.2g} adu more than their frames do; the errors include it")
     if drift_p is not None and drift_p < _DRIFT_P:
         notes.append(
-            f"the residuals drift along time (p = {drift_p:.2g}), which can imitate a curve; shoot the exposures in shuffled order"
+            f"the residuals drift along time (p = {drift_p:.2g}), which can imitate a curve; "
+            "shoot the exposures in shuffled order"
         )
     if degree == 2 and dates is not None and _in_order(exposures, dates):
-        notes.append("the exposures were taken in order: drift cannot be told from curvature; shoot them in shuffled order")
+        notes.append(
+            "the exposures were taken in order: drift cannot be told from curvature; shoot them in shuffled order"
+        )
     return tuple(notes)
 
 
@@ -253,47 +255,4 @@ def _in_order(exposures: ArrayLike, dates: ArrayLike) -> bool:
     if np.isnat(when).any() or len(when) < 3:
         return False
     correlation = stats.spearmanr(np.asarray(exposures, dtype=np.float64), when.astype(np.int64)).statistic
-    return bool(abs(correlation) > 0.9)
-
-
-def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdict:
-    """Say whether the darks are darker than the bias, and what that means.
-
-    Parameters
-    ----------
-    darks
-        From :func:`exposure_means`.
-    bias_means
-        Frame means of the bias [adu].
-    """
-    bias = np.asarray(bias_means, dtype=np.float64)
-    if len(bias) == 0:
-        return Verdict(None, "no bias frames to compare the darks with; shoot 20 at the darks' settings")
-    scatter = float(bias.std(ddof=1)) if len(bias) > 1 else darks.frame_sigma
-    difference = darks.mean - float(bias.mean())
-    error = np.hypot(darks.std_error, max(scatter, darks.frame_sigma) / len(bias) ** 0.5)
-    below, above = difference < -_SIGNIFICANT * error, difference > _SIGNIFICANT * error
-    lowest = int(np.argmin(difference / error))
-    value, spread = rounded(abs(float(difference[lowest])), float(error[lowest]))
-    n = len(difference)
-    details = {"n_exposures": n, "n_below": int(below.sum()), "n_above": int(above.sum())}
-    if below.any():
-        which = "every dark lies" if below.all() else f"the darks at {int(below.sum())} of {n} exposures lie"
-        reason = (
-            f"{which} below the bias, by {value} +/- {spread} adu at {darks.exposure[lowest]:g} s: the camera subtracts more "
-            "than the dark signal adds (an optical-black clamp near the amp glow does so, or an offset that differs between "
-            "bias and darks); the mean of a dark does not measure its dark current, its noise does"
-        )
-        return Verdict(True, reason, details)
-    if above.any():
-        reason = (
-            f"no dark lies below the bias; {int(above.sum())} of {n} exposures lie above it. That alone does not prove "
-            "that the mean measures the dark current: a clamp may hide a part of it"
-        )
-        return Verdict(False, reason, details)
-    return Verdict(
-        None,
-        f"no exposure differs from the bias by more than {_SIGNIFICANT:g} standard errors (largest: {value} +/- {spread} adu); "
-        "shoot longer darks, and more of them",
-        details,
-    )
+    return abs(float(correlation)) > 0.9

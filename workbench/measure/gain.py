@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
-    from workbench.stack.variance import Estimate
+    from workbench.stack.variance import EqualisedDifference, Estimate
 
 LINEAR_SHARE = 0.7  # of saturation: above it the variance of many sensors bends down before the mean does
 _MISFIT_P = 0.01
@@ -60,35 +60,35 @@ class PhotonTransfer:
     notes: tuple[str, ...]
 
 
-def pair_variance(
-    first: NDArray[np.floating], second: NDArray[np.floating], means: tuple[float, float], zero_variance: Estimate
-) -> tuple[float, float]:
-    """Return the shot variance of a pair of flats at its mean level, and its error [adu2].
+def flat_level(
+    pair: EqualisedDifference, zero_variance: Estimate, exposure: float, level_error: float, *, linear: bool
+) -> FlatLevel:
+    """Return the shot variance of a pair of flats at its mean level.
 
     Parameters
     ----------
-    first, second
-        The used pixels of two flats above the zero-light level [adu], same shape.
-    means
-        Their means [adu].
+    pair
+        The equalised difference of the two flats.
     zero_variance
         Temporal variance of one zero-light frame [adu2].
+    exposure
+        [s]
+    level_error
+        Standard error of the mean level above zero light [adu], from the frame-to-frame drift.
+    linear
+        Whether the level is low enough to enter the fit.
 
     Notes
     -----
-    The second frame is first brought to the level of the first: with ``r = m1 / m2`` and shot noise of gain K,
-    ``var(F1 - r F2) = (m1 + r^2 m2) / K + (1 + r^2) var0 = (1 + r) m1 / K + (1 + r^2) var0``. The fixed pattern of
-    the light cancels whatever r is.
+    With ``r = m1 / m2`` and shot noise of gain K,
+    ``var(F1 - r F2) = (m1 + r^2 m2) / K + (1 + r^2) var0 = (1 + r) m1 / K + (1 + r^2) var0``.
     """
-    r = means[0] / means[1]
-    squares = (np.asarray(first, dtype=np.float64) - r * second) ** 2
-    n = squares.size
-    spread = float(squares.sum()) / (n - 1)
-    spread_error = (2 / 3 * float(np.dot(squares.ravel(), squares.ravel()))) ** 0.5 / n
-    at_first = (spread - (1 + r**2) * zero_variance.value) / (1 + r)
-    error = np.hypot(spread_error, (1 + r**2) * zero_variance.std_error) / (1 + r)
-    to_middle = (1 + 1 / r) / 2
-    return at_first * to_middle, float(error) * to_middle
+    r = pair.means[0] / pair.means[1]
+    middle = sum(pair.means) / 2
+    to_middle = middle / pair.means[0] / (1 + r)
+    shot = (pair.spread.value - (1 + r**2) * zero_variance.value) * to_middle
+    error = float(np.hypot(pair.spread.std_error, (1 + r**2) * zero_variance.std_error)) * to_middle
+    return FlatLevel(exposure, middle, level_error, shot, error, pair.n_excluded, linear)
 
 
 def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
@@ -111,11 +111,15 @@ def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
     mean = np.array([level.mean for level in linear])
     variance = np.array([level.variance for level in linear])
     slope = float(variance.sum() / mean.sum())
-    error = np.hypot([level.variance_error for level in linear], slope * np.array([level.mean_error for level in linear]))
+    error = np.hypot(
+        [level.variance_error for level in linear], slope * np.array([level.mean_error for level in linear])
+    )
     weights = mean**2 / error**2
     slope = float(np.average(variance / mean, weights=weights))
     if slope <= 0:
-        raise NotMeasurableError("the variance of the flats does not grow with their mean; are they raw, and equally lit?")
+        raise NotMeasurableError(
+            "the variance of the flats does not grow with their mean; are they raw, and equally lit?"
+        )
     slope_error = float(weights.sum() ** -0.5)
     chi2, dof = float((((variance - slope * mean) / error) ** 2).sum()), len(linear) - 1
     notes = []
@@ -177,7 +181,7 @@ def linearity(levels: Sequence[FlatLevel]) -> Linearity:
     t = np.array([level.exposure for level in linear])
     if len(np.unique(t)) < 4:
         raise NotMeasurableError(
-            f"{len(np.unique(t))} flat exposures in the linear range; shoot pairs at 4 or more exposures under a steady lamp"
+            f"{len(np.unique(t))} flat exposures in the linear range; shoot pairs at 4 or more under a steady lamp"
         )
     mean = np.array([level.mean for level in linear])
     error = np.array([level.mean_error for level in linear])

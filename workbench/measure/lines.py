@@ -29,12 +29,13 @@ class Line:
 
     def predict(self, x: ArrayLike) -> FloatArray:
         """Return the polynomial at ``x``."""
-        return np.polynomial.polynomial.polyval(np.asarray(x, dtype=np.float64), self.coefficients)
+        at = np.asarray(x, dtype=np.float64)
+        return np.asarray(np.polynomial.polynomial.polyval(at, self.coefficients), dtype=np.float64)
 
     def predict_error(self, x: float) -> float:
         """Return the standard error of the polynomial at ``x``."""
         powers = x ** np.arange(len(self.coefficients))
-        return float(powers @ self.covariance @ powers) ** 0.5
+        return float(np.sqrt(powers @ self.covariance @ powers))
 
 
 def fit_line(x: ArrayLike, y: ArrayLike, error: ArrayLike, degree: int) -> Line:

@@ -57,9 +57,12 @@ def bias_noise(moments: DifferenceMoments, lattice: int | None) -> BiasNoise:
     sigma = moments.temporal.value**0.5
     if sigma < q / 2:
         raise NotMeasurableError(
-            f"the bias noise ({sigma:.2g} adu) is under half a lattice step ({q} adu): rounding hides it; raise the gain setting"
+            f"the bias noise ({sigma:.2g} adu) is under half a lattice step ({q} adu): rounding hides it; "
+            "raise the gain setting"
         )
-    return BiasNoise(moments.temporal, q**2 / 12, "temporal_variance" if moments.n_frames > 2 else "pair", moments.n_frames)
+    return BiasNoise(
+        moments.temporal, q**2 / 12, "temporal_variance" if moments.n_frames > 2 else "pair", moments.n_frames
+    )
 
 
 def read_noise(noise: BiasNoise, gain: AffineScalarFunc) -> AffineScalarFunc:

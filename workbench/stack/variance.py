@@ -25,7 +25,7 @@ _BAND_VALUES = 4_000_000  # values of one band in float64 stay within 32 MB, a f
 
 @dataclass(frozen=True)
 class Levels:
-    """What one look at a stack tells: ``frame_means`` [adu], shape (frame,), over all pixels, and the pixels out of range."""
+    """One look at a stack: ``frame_means`` [adu], shape (frame,), over all pixels, and the pixels out of range."""
 
     frame_means: FloatArray
     out_of_range: BoolArray
@@ -55,8 +55,8 @@ class DifferenceMoments:
         ``var(D1 - D2) / 2`` of each disjoint pair [adu2].
     composites
         ``var(D1 - D2 + ... - Dn) / n`` for n = 2, 4, ... [adu2].
-    mean_map
-        Mean over frames [adu], float32, shape (y, x).
+    mean_map, variance_map
+        Mean [adu] and variance [adu2] over frames of every pixel, float32, shape (y, x); None unless asked for.
     """
 
     n_frames: int
@@ -66,7 +66,22 @@ class DifferenceMoments:
     temporal: Estimate | None
     pairs: tuple[Estimate, ...]
     composites: dict[int, Estimate]
-    mean_map: NDArray[np.float32]
+    mean_map: NDArray[np.float32] | None = None
+    variance_map: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class EqualisedDifference:
+    """``F1 - r F2`` of two flats over their used pixels, ``r = m1 / m2`` the ratio of their means above the zero level.
+
+    ``means`` [adu] are those of the two frames above the zero level; ``spread`` is the variance of the difference
+    [adu2].
+    """
+
+    means: tuple[float, float]
+    spread: Estimate
+    n_pixels: int
+    n_excluded: int
 
 
 def bands(stack: xr.DataArray) -> Iterator[tuple[slice, NDArray[Any]]]:
@@ -127,7 +142,7 @@ class _Sums:
 
 
 def difference_moments(
-    stack: xr.DataArray, frame_means: FloatArray, excluded: BoolArray | None = None
+    stack: xr.DataArray, frame_means: FloatArray, excluded: BoolArray | None = None, *, maps: bool = False
 ) -> DifferenceMoments:
     """Measure the temporal variance, the pair variances and the composite variances of a stack.
 
@@ -140,6 +155,8 @@ def difference_moments(
         noise of the pixel. Means over all pixels will do; what the used pixels differ by is corrected exactly.
     excluded
         Pixels to leave out, shape (y, x).
+    maps
+        Whether to keep the maps of mean and variance.
 
     Raises
     ------
@@ -159,11 +176,13 @@ def difference_moments(
         raise ValueError(f"{n_pixels} pixels are left of {keep.size}: nothing to measure")
     offsets = np.zeros(n)
     temporal, pairs, composites = _Sums(), [_Sums() for _ in range(n // 2)], [_Sums() for _ in range(n // 2)]
-    mean_map = np.empty(stack.shape[1:], dtype=np.float32)
+    mean_map, variance_map = (np.zeros(stack.shape[1:], dtype=np.float32) if maps else None for _ in range(2))
     level = float(frame_means.mean())
     for rows, values in bands(stack):
         centred = values.astype(np.float64) - frame_means[:, None, None]
-        mean_map[rows] = centred.mean(axis=0) + level
+        if mean_map is not None and variance_map is not None:
+            mean_map[rows] = centred.mean(axis=0) + level
+            variance_map[rows] = centred.var(axis=0, ddof=min(1, n - 1))
         used = centred[:, keep[rows]]
         offsets += used.sum(axis=1)
         if n > 1:
@@ -177,10 +196,9 @@ def difference_moments(
         frame_means=frame_means + offsets,
         temporal=_temporal(temporal, offsets, n_pixels) if n > 1 else None,
         pairs=tuple(_difference(sums, offsets[2 * k : 2 * k + 2], n_pixels) for k, sums in enumerate(pairs)),
-        composites={
-            2 * k + 2: _difference(sums, offsets[: 2 * k + 2], n_pixels) for k, sums in enumerate(composites)
-        },
+        composites={2 * k + 2: _difference(sums, offsets[: 2 * k + 2], n_pixels) for k, sums in enumerate(composites)},
         mean_map=mean_map,
+        variance_map=variance_map,
     )
 
 
@@ -205,3 +223,50 @@ def _difference(sums: _Sums, offsets: FloatArray, n_pixels: int) -> Estimate:
     mean = float(np.dot(signs, offsets))
     value = (sums.first / n_pixels - mean**2 / len(offsets)) * n_pixels / (n_pixels - 1)
     return Estimate(value, (2 / 3 * sums.second) ** 0.5 / n_pixels)
+
+
+def equalised_difference(
+    pair: xr.DataArray, zero_level: float, zero_map: NDArray[np.floating] | None, excluded: BoolArray
+) -> EqualisedDifference:
+    """Return the variance of the difference of two flats, the second brought to the level of the first.
+
+    Parameters
+    ----------
+    pair
+        Two frames, dims ``frame, y, x`` [adu].
+    zero_level
+        Mean of the zero-light frames [adu].
+    zero_map
+        Their mean at every pixel [adu], shape (y, x), or None: keeps the offset's fixed pattern out where r is not 1.
+    excluded
+        Pixels to leave out, shape (y, x).
+
+    Raises
+    ------
+    ValueError
+        When no pixel is left, or a frame is not above the zero level.
+
+    Notes
+    -----
+    The fixed pattern of the light cancels whatever r is, since both frames hold it in proportion to their level.
+    """
+    keep = ~excluded
+    n = int(keep.sum())
+    if n < 2:
+        raise ValueError(f"{n} pixels are left of {keep.size}: nothing to measure")
+    sums = np.zeros(2)
+    for rows, values in bands(pair):
+        sums += values[:, keep[rows]].sum(axis=1, dtype=np.float64)
+    means = sums / n - zero_level
+    if not (means > 0).all():
+        raise ValueError(
+            f"a flat of mean {means.min() + zero_level:.1f} adu is not above the zero level {zero_level:.1f} adu"
+        )
+    ratio = means[0] / means[1]
+    squares = _Sums()
+    for rows, values in bands(pair):
+        zero = zero_level if zero_map is None else zero_map[rows][keep[rows]]
+        first, second = values[:, keep[rows]].astype(np.float64) - zero
+        squares.add((first - ratio * second) ** 2)
+    spread = Estimate(squares.first / (n - 1), (2 / 3 * squares.second) ** 0.5 / n)
+    return EqualisedDifference((float(means[0]), float(means[1])), spread, n, keep.size - n)

@@ -1,0 +1,255 @@
+"""A series of darks at one temperature: its mean against exposure, its noise against exposure, its dark current."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from workbench.frames.load import load_stack
+from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
+from workbench.measure.dark_mean import exposure_means, fit_dark_mean
+from workbench.measure.sets import FrameSet, exposure_sets, mean_temperature
+from workbench.measure.verdicts import dark_below_bias
+from workbench.results import Verdict
+from workbench.stack.variance import DifferenceMoments, difference_moments, levels
+from workbench.units import set_units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+    from uncertainties.core import AffineScalarFunc
+
+    from workbench.measure.dark_current import Rate
+    from workbench.measure.dark_mean import ExposureMeans
+    from workbench.measure.options import Options
+    from workbench.measure.record import Record
+    from workbench.measure.sets import Area
+
+_MAP_SIDE = 256  # pixels of a picture in the report
+_CONFOUNDED = 0.6  # rank correlation of temperature with exposure
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The zero-light frames: exposure [s], temperature [deg_C] and moments [adu]."""
+
+    exposure: float
+    temperature: float | None
+    moments: DifferenceMoments
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One exposure of the series and its moments over the pixels that every dark of the series holds in range."""
+
+    frames: FrameSet
+    moments: DifferenceMoments
+
+
+class DarkSeries:
+    """The survey of one series of darks in one area; parameters as for ``AreaSurvey``."""
+
+    def __init__(
+        self,
+        record: Record,
+        area: Area,
+        rows: pd.DataFrame,
+        reference: Reference | None,
+        gain: AffineScalarFunc | None,
+        saturation: float | None,
+        options: Options,
+    ) -> None:
+        self.area, self.reference, self.gain, self.saturation, self.options = area, reference, gain, saturation, options
+        self.temperature = mean_temperature(rows)
+        self.record = record
+        self.rows = rows
+
+    def run(self, *, maps: bool) -> Verdict:
+        """Measure, and return the verdict on the dark mean; ``maps`` keeps pictures of the longest exposure."""
+        sets = self._moments(exposure_sets(self.rows), maps=maps)
+        self._confounded(sets)
+        means, verdict = self._dark_mean(sets)
+        for one in sets:
+            self._one_exposure(one, means, clamped=bool(verdict.value))
+        self._slope(sets)
+        if self.gain is None:
+            reason = "no gain is known; pass --gain, or add pairs of flats. In adu see dark_variance_rate"
+            self.record.under(temperature=self.temperature).missing("dark_current", reason)
+        self._odd(sets)
+        return verdict
+
+    def _stack(self, rows: pd.DataFrame) -> xr.DataArray:
+        rows_slice, columns_slice = self.area.slices
+        return load_stack(rows)[:, rows_slice, columns_slice]
+
+    def _moments(self, sets: Sequence[FrameSet], *, maps: bool) -> list[_Measured]:
+        """Leave out the same pixels at every exposure, else those that saturate late would bend the mean."""
+        looks = [levels(self._stack(one.rows), self.saturation) for one in sets]
+        excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | self.area.excluded
+        measured = []
+        for one, look in zip(sets, looks, strict=True):
+            wanted = maps and one is sets[-1]
+            moments = difference_moments(self._stack(one.rows), look.frame_means, excluded, maps=wanted)
+            measured.append(_Measured(one, moments))
+        if maps:
+            self._maps(measured[-1])
+        return measured
+
+    def _maps(self, longest: _Measured) -> None:
+        where = "/".join(
+            str(self.record.conditions[key]) for key in ("group", "region") if key in self.record.conditions
+        )
+        maps = self.record.results.maps
+        if longest.moments.mean_map is None or longest.moments.variance_map is None:
+            return
+        title = f"of {longest.moments.n_frames} darks of {longest.frames.exposure:g} s"
+        if self.reference is not None and self.reference.moments.mean_map is not None:
+            difference = longest.moments.mean_map - self.reference.moments.mean_map
+            maps[f"{where}/dark_minus_bias"] = _picture(difference, "adu", f"mean {title} minus the bias")
+        maps[f"{where}/variance"] = _picture(longest.moments.variance_map, "adu2", f"temporal variance {title}")
+
+    def _dark_mean(self, sets: Sequence[_Measured]) -> tuple[ExposureMeans | None, Verdict]:
+        record = self.record.under(temperature=self.temperature)
+        exposures = np.concatenate([np.full(one.moments.n_frames, one.frames.exposure) for one in sets])
+        means = np.concatenate([one.moments.frame_means for one in sets])
+        dates = np.concatenate([one.frames.rows["date"].to_numpy(dtype="datetime64[ns]") for one in sets])
+        bias = self.reference.moments.frame_means if self.reference is not None else np.array([])
+        with record.attempt("dark_mean"):
+            table = exposure_means(exposures, means)
+            for one, mean, error in zip(sets, table.mean, table.std_error, strict=True):
+                row = {
+                    "temperature": one.frames.temperature,
+                    "exposure": one.frames.exposure,
+                    "n_frames": one.moments.n_frames,
+                }
+                self.record.row("dark_mean", **row, mean=float(mean), std_error=float(error))
+            with record.attempt("dark_mean_fit"):
+                self._fit(exposures, means, dates)
+            return table, dark_below_bias(table, bias.tolist())
+        return None, Verdict(
+            None, "the frame-to-frame error of the darks' mean is unknown; shoot 4 or more of each exposure"
+        )
+
+    def _fit(self, exposures: NDArray[np.float64], means: NDArray[np.float64], dates: NDArray[np.datetime64]) -> None:
+        uses_bias = self.options.use_bias and self.reference is not None
+        if uses_bias and self.reference is not None:
+            zero = self.reference.moments
+            exposures = np.concatenate([np.full(zero.n_frames, self.reference.exposure), exposures])
+            means = np.concatenate([zero.frame_means, means])
+            dates = np.concatenate([np.full(zero.n_frames, np.datetime64("NaT", "ns")), dates])
+        fit = fit_dark_mean(exposures, means, dates, uses_bias=uses_bias)
+        record = fit.record(temperature=self.temperature)
+        if self.reference is not None and self.reference.moments.n_frames > 1 and not uses_bias:
+            zero_means = self.reference.moments.frame_means
+            at_zero = self.reference.exposure
+            offset = float(zero_means.mean()) - float(fit.line.predict(at_zero))
+            error = float(np.hypot(zero_means.std(ddof=1) / len(zero_means) ** 0.5, fit.line.predict_error(at_zero)))
+            record |= {"bias_minus_fit": offset, "bias_minus_fit_error": error}
+        self.record.fit("dark_mean", record)
+
+    def _one_exposure(self, one: _Measured, means: ExposureMeans | None, *, clamped: bool) -> None:
+        frames, moments = one.frames, one.moments
+        record = self.record.under(temperature=frames.temperature, exposure=frames.exposure)
+        row = {"temperature": frames.temperature, "exposure": frames.exposure, "n_frames": moments.n_frames}
+        name = "dark_variance_rate" if self.gain is None else "dark_current"
+        if moments.temporal is None:
+            record.missing(name, "one dark of this exposure: its noise needs a pair, better 14")
+            return
+        extra = {"n_pixels": moments.n_pixels, "n_excluded": moments.n_excluded}
+        variance = moments.temporal
+        self.record.row("variance", **row, variance=variance.value, std_error=variance.std_error, **extra)
+        if self.reference is None or self.reference.moments.temporal is None:
+            record.missing(
+                name, "no pair of bias frames to subtract the read noise with; the slope of variance needs none"
+            )
+            return
+        bias, t = self.reference.moments.temporal, frames.exposure - self.reference.exposure
+        if t <= 0:
+            record.missing(name, "no longer than the zero-light frames")
+            return
+        if means is not None:
+            zero_means = self.reference.moments.frame_means
+            self._add(record, mean_difference(moments.frame_means, zero_means, means.frame_sigma, t, clamped=clamped))
+        for rate in variance_rates(moments, bias, t, self.gain):
+            self._add(record, rate)
+        if moments.n_frames >= 4:
+            for n, rate in convergence(moments, bias, t, self.gain).items():
+                self.record.row("convergence", **{**row, "n_frames": n}, **self._electrons(rate))
+
+    def _add(self, record: Record, rate: Rate) -> None:
+        for measurement in rate.measurements(self.gain, gain_given=self.options.gain is not None):
+            record.add(measurement)
+
+    def _electrons(self, rate: Rate) -> dict[str, float]:
+        in_adu = {"dark_variance_rate": rate.value, "dark_variance_rate_error": rate.std_error}
+        if self.gain is None:
+            return in_adu
+        number = rate.in_electrons(self.gain)
+        return {"dark_current": number.nominal_value, "std_error": number.std_dev, **in_adu}
+
+    def _slope(self, sets: Sequence[_Measured]) -> None:
+        usable = [(one.frames.exposure, one.moments.temporal) for one in sets if one.moments.temporal is not None]
+        record = self.record.under(temperature=self.temperature)
+        names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
+        with record.attempt(*names):
+            n_frames = sum(one.moments.n_frames for one in sets if one.moments.temporal is not None)
+            slope = variance_slope([t for t, _ in usable], [variance for _, variance in usable], n_frames)
+            self._add(record, slope.rate)
+            lines = {"weighted": slope.weighted, "unweighted": slope.unweighted}
+            for weights, line in lines.items():
+                self.record.fit(
+                    "variance",
+                    {
+                        "temperature": self.temperature,
+                        "model": "linear",
+                        "weights": weights,
+                        "coefficients": dict(zip("ab", line.coefficients.tolist(), strict=True)),
+                        "std_errors": dict(zip("ab", line.std_errors.tolist(), strict=True)),
+                        "chi2": line.chi2,
+                        "dof": line.dof,
+                    },
+                )
+
+    def _odd(self, sets: Sequence[_Measured]) -> None:
+        odd = [f"{one.frames.exposure:g}" for one in sets if one.moments.n_frames % 2 and one.moments.n_frames > 2]
+        if odd:
+            where = self.record.under(temperature=self.temperature, method="composite of all frames")
+            reason = f"an odd number of darks at {', '.join(odd)} s: pairs and composites leave the last one out"
+            where.missing("dark_variance_rate", f"{reason}; shoot one more of each")
+
+    def _confounded(self, sets: Sequence[_Measured]) -> None:
+        known = [(one.frames.exposure, one.frames.temperature) for one in sets if one.frames.temperature is not None]
+        if len(known) < 3:
+            return
+        exposure, temperature = np.array(known, dtype=np.float64).T
+        if np.ptp(temperature) < 0.5:
+            return
+        correlation = float(stats.spearmanr(exposure, temperature).statistic)
+        if abs(correlation) < _CONFOUNDED:
+            return
+        verb = "fell" if correlation < 0 else "rose"
+        first, last = (
+            (temperature.max(), temperature.min()) if correlation < 0 else (temperature.min(), temperature.max())
+        )
+        self.record.problem(
+            f"darks of {self.record.conditions['group']}",
+            f"temperature is confounded with exposure: it {verb} from {first:.1f} to {last:.1f} deg C as the exposure "
+            f"grew from {exposure[0]:g} to {exposure[-1]:g} s (rank correlation {correlation:.2f})",
+            "used; what looks like an effect of the exposure may be one of the temperature (about 10 % of the dark "
+            "current per kelvin): cool the camera, or shoot the exposures in shuffled order",
+        )
+
+
+def _picture(values: NDArray[np.floating], unit: str, long_name: str) -> xr.DataArray:
+    """Average blocks of pixels so that the longer side has at most 256; coordinates are pixels of the frame."""
+    block = max(1, -(-max(values.shape) // _MAP_SIDE))
+    height, width = (side // block * block for side in values.shape)
+    means = values[:height, :width].reshape(height // block, block, width // block, block).mean(axis=(1, 3))
+    coords = {name: np.arange(n) * block + (block - 1) / 2 for name, n in zip(("y", "x"), means.shape, strict=True)}
+    return set_units(xr.DataArray(means, dims=("y", "x"), coords=coords), unit, long_name=long_name)

@@ -1,0 +1,59 @@
+"""Answers in a word, with the reason in a sentence: are the darks darker than the bias?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.results import Verdict, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.measure.dark_mean import ExposureMeans
+
+_SIGNIFICANT = 3.0  # standard errors between a dark and the bias before one is called darker
+
+
+def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdict:
+    """Say whether the darks are darker than the bias, and what that means.
+
+    Parameters
+    ----------
+    darks
+        From :func:`exposure_means`.
+    bias_means
+        Frame means of the bias [adu].
+    """
+    bias = np.asarray(bias_means, dtype=np.float64)
+    if len(bias) == 0:
+        return Verdict(None, "no bias frames to compare the darks with; shoot 20 at the darks' settings")
+    scatter = float(bias.std(ddof=1)) if len(bias) > 1 else darks.frame_sigma
+    difference = darks.mean - float(bias.mean())
+    error = np.hypot(darks.std_error, max(scatter, darks.frame_sigma) / len(bias) ** 0.5)
+    below, above = difference < -_SIGNIFICANT * error, difference > _SIGNIFICANT * error
+    lowest = int(np.argmin(difference / error))
+    value, spread = rounded(abs(float(difference[lowest])), float(error[lowest]))
+    n = len(difference)
+    details = {"n_exposures": n, "n_below": int(below.sum()), "n_above": int(above.sum())}
+    if below.any():
+        which = "every dark lies" if below.all() else f"the darks at {int(below.sum())} of {n} exposures lie"
+        reason = (
+            f"{which} below the bias, by {value} +/- {spread} adu at {darks.exposure[lowest]:g} s: the camera "
+            "subtracts more than the dark signal adds (an optical-black clamp near the amp glow does so, or an "
+            "offset that differs between bias and darks); the mean of a dark does not measure its dark current, its noise does"
+        )
+        return Verdict(value=True, reason=reason, details=details)
+    if above.any():
+        reason = (
+            f"no dark lies below the bias; {int(above.sum())} of {n} exposures lie above it. That alone does not prove "
+            "that the mean measures the dark current: a clamp may hide a part of it"
+        )
+        return Verdict(value=False, reason=reason, details=details)
+    return Verdict(
+        None,
+        f"no exposure differs from the bias by more than {_SIGNIFICANT:g} standard errors "
+        f"(largest: {value} +/- {spread} adu); shoot longer darks, and more of them",
+        details,
+    )
