@@ -1,4 +1,4 @@
-"""Answers in a word, with the reason in a sentence: are the darks darker than the bias?"""
+"""Answers in a word, with the reason in a sentence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdic
         reason = (
             f"{which} below the bias, by {value} +/- {spread} adu at {darks.exposure[lowest]:g} s: the camera "
             "subtracts more than the dark signal adds (an optical-black clamp near the amp glow does so, or an "
-            "offset that differs between bias and darks); the mean of a dark does not measure its dark current, its noise does"
+            "offset that differs between bias and darks); the mean of a dark does not measure its dark current, its "
+            "noise does"
         )
         return Verdict(value=True, reason=reason, details=details)
     if above.any():
