@@ -85,6 +85,10 @@ def check_value(path: Path, where: str, value: Any, kind: str) -> Any:
         if not (isinstance(value, list) and len(value) == 2 and all(type(item) is int for item in value)):
             raise ManifestError(path, f"{where} = {value!r} is no pair of integers", "give [rows, columns]")
         return tuple(value)
+    if kind == "tuple[str, ...]":
+        if not (isinstance(value, list) and all(type(item) is str for item in value)):
+            raise ManifestError(path, f"{where} = {value!r} is no list of strings", "give a list of strings")
+        return tuple(value)
     if kind == "float" and type(value) is int:
         return float(value)
     if type(value).__name__ != kind:
