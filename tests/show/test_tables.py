@@ -1,0 +1,232 @@
+"""The report's tables: complete, side by side, escaped."""
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from workbench.results import Measurement, NotMeasured, Results
+from workbench.show import tables
+from workbench.show.markup import Html, table, tag
+from workbench.show.published import published_convergence
+from workbench.show.selection import key_measurements
+from workbench.show.terminal import aligned, results_table
+from workbench.show.words import meaning, printable
+
+PUBLISHED = pd.DataFrame({"n_frames": [2, 4], "dark_current": [0.0047, 0.0054]})
+BUILDERS = {
+    "summary": tables.summary_html,
+    "dataset": tables.dataset_html,
+    "measurements": tables.measurements_html,
+    "verdicts": tables.verdict_html,
+    "not_measured": tables.not_measured_html,
+    "problems": tables.problems_html,
+    "fits": tables.fits_html,
+    "convergence": lambda results: tables.convergence_html(results, PUBLISHED),
+    "repeat": lambda results: tables.repeat_html(results, results.dataset["name"], manifest="<b>.toml"),
+}
+
+
+class _Balance(HTMLParser):
+    """Count what is open, and remember which elements and attributes occur."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+
+    def handle_starttag(self, name, attributes):
+        self.seen.add(name)
+        self.attributes |= {key for key, _ in attributes}
+        self.open.append(name)
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def parsed(markup: str) -> _Balance:
+    reader = _Balance()
+    reader.feed(markup)
+    assert reader.open == []
+    return reader
+
+
+def text_of(markup: str) -> str:
+    return " ".join(" ".join(parsed(markup).words).split())
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_table_is_well_formed_and_shows_hostile_text_as_text(name, hostile):
+    seen = parsed(BUILDERS[name](hostile))
+    assert "script" not in seen.seen
+    assert seen.attributes <= {"class", "scope"}
+
+
+def test_hostile_text_is_shown_where_it_belongs(hostile):
+    assert text_of(tables.dataset_html(hostile)).count("<script>alert(1)</script>") == 3
+    assert text_of(tables.problems_html(hostile)).count("<script>alert(1)</script>") == 3
+    assert "<script>alert(1)</script>" in text_of(tables.measurements_html(hostile))
+
+
+def test_text_is_escaped_and_markup_is_not_escaped_twice():
+    assert tag("p", tag("b", "1 < 2"), " & ", 'a"b') == "<p><b>1 &lt; 2</b> &amp; a&quot;b</p>"
+    assert tag("p", "x", title='"><script>') == '<p title="&quot;&gt;&lt;script&gt;">x</p>'
+    assert isinstance(tag("p"), Html)
+    # joining markup with a plain text gives plain text, which is escaped when it is used
+    assert tag("td", tag("b", "x") + "<i>") == "<td>&lt;b&gt;x&lt;/b&gt;&lt;i&gt;</td>"
+
+
+def test_a_table_heads_its_rows_with_their_first_cell():
+    shown = table(["name", "value"], [["gain", "0.25"]])
+    assert '<th scope="row">gain</th><td>0.25</td>' in shown
+
+
+def test_the_summary_names_one_number_a_quantity_by_the_best_method_and_says_what_it_means(results):
+    shown = text_of(tables.summary_html(results))
+    assert "0.00512 ± 0.00003 electron / s" in shown
+    assert "In 600 s a pixel gathers 3.07 electron without light; they add 1.8 electron of noise." in shown
+    assert "-0.004" not in shown
+    assert "Are the darks darker than the bias? Yes. every dark lies below the bias" in shown
+
+
+def test_a_method_that_needs_the_mean_is_never_the_summary(results):
+    results.measurements = [one for one in results.measurements if one.method == "mean_difference"]
+    assert key_measurements(results) == []
+    assert "Nothing could be measured" in text_of(
+        tables.summary_html(Results(dataset=results.dataset, measurements=results.measurements))
+    )
+
+
+def test_all_measurements_stand_in_the_full_table_with_notes_as_footnotes(results):
+    shown = tables.measurements_html(results)
+    assert shown.count("<tr>") == 1 + len(results.measurements)
+    text = text_of(shown)
+    assert "-0.0040 ± 0.0002 electron / s" in text
+    assert text.endswith("meaningless: the clamp hides it glow is inside")
+
+
+def test_groups_stand_side_by_side(two_groups):
+    shown = tables.measurements_html(two_groups)
+    assert '<th scope="col">g1</th><th scope="col">g2</th>' in shown
+    assert shown.count("<tr>") == 1 + len(two_groups.measurements) // 2
+
+
+def test_a_quantity_that_one_group_lacks_is_said_to_be_missing_there(two_groups):
+    two_groups.measurements = [
+        one for one in two_groups.measurements if (one.name, one.conditions["group"]) != ("gain", "g2")
+    ]
+    row = re.search(r"<tr><th scope=\"row\"><strong>gain</strong>.*?</tr>", tables.summary_html(two_groups))
+    assert row
+    assert text_of(row[0]).endswith("not measured")
+
+
+def test_one_reason_is_given_once_with_all_its_places(two_groups):
+    text = text_of(tables.not_measured_html(two_groups))
+    assert text.count("nothing saturates; shoot a flat that does") == 1
+    assert "group g1; group g2" in text
+
+
+def test_nothing_missing_and_no_faults_are_said_in_words(results):
+    results.not_measured, results.problems = [], []
+    assert "was measured" in text_of(tables.not_measured_html(results))
+    assert "No faults" in text_of(tables.problems_html(results))
+
+
+def test_the_fit_shows_coefficients_with_errors_and_its_rivals(results):
+    text = text_of(tables.fits_html(results))
+    assert "a = 1000 ± 0.2; b = 0.01 ± 0.001; c = -3e-05 ± 2e-06" in text
+    assert "constant 30.0, linear 20.0, quadratic 10.0" in text
+
+
+def test_convergence_shows_the_longest_exposure_beside_the_published_column(results):
+    shown = tables.convergence_html(results, PUBLISHED)
+    assert shown.count("<tr>") == 1 + 2
+    assert "2 0.00510 ± 0.00010 0.080 ± 0.002 0.0047" in text_of(shown)
+
+
+def test_convergence_without_any_is_empty(results):
+    results.tables["convergence"] = []
+    assert tables.convergence_html(results, PUBLISHED) == ""
+
+
+def test_the_published_column_is_the_papers():
+    table = published_convergence()
+    assert table["dark_current"].tolist() == [0.0047, 0.0054, 0.0051, 0.0047, 0.0052, 0.0053, 0.0051]
+    assert table.attrs["unit"] == "electron / s"
+
+
+def test_the_command_to_repeat_the_report_is_quoted_for_a_shell(results):
+    shown = text_of(
+        tables.repeat_html(results, "my darks; rm", gain=0.25, gain_error=None, accept=True, use_bias=False)
+    )
+    assert shown.startswith("workbench report 'my darks; rm' --gain 0.25 --accept Frames")
+
+
+def test_a_verdict_on_groups_that_differ_names_each(two_groups):
+    from workbench.results import Verdict
+
+    each = [{"group": "g1", "value": True, "reason": "below"}, {"group": "g2", "value": False, "reason": "above"}]
+    two_groups.verdicts["dark_below_bias"] = Verdict(None, "they differ", {"by_group": each})
+    text = text_of(tables.verdict_html(two_groups))
+    assert "It depends. they differ group g1: Yes. below group g2: No. above" in text
+
+
+def test_a_negative_dark_current_is_called_impossible_and_a_vanishing_one_unknown():
+    def current(value):
+        return meaning(Measurement("dark_current", value, 0.001, "electron / s", "pair"))
+
+    assert current(-0.01) == "No camera has a negative dark current: this method cannot be used on these frames."
+    assert current(0.0015) == "Not told apart from zero."
+    assert current(0.01) == "In 300 s a pixel gathers 3 electron without light; they add 1.7 electron of noise."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "said"),
+    [
+        ("doubling_temperature", 6.0, "K", "1 K warmer makes 12 % more dark current"),
+        ("dynamic_range", 4096.0, "1", "12.0 stops, or 72 dB."),
+        ("lattice", 16.0, "adu", "16 adu of the file are one step of the ADC"),
+        ("lattice", 1.0, "adu", "Every value occurs"),
+        ("read_noise", 2.0, "electron", "A sky of 40 electron"),
+        ("hot_pixel_fraction", 0.0005, "1", "500 of a million pixels are hot."),
+        ("dark_variance_rate", 3.0, "adu2 / s", "30 adu of noise"),
+        ("dark_mean_rate", -0.01, "adu / s", "falls"),
+        ("glow_exponent", 2.0, "1", "4 times the glow"),
+        ("dark_signal", 2.0, "electron", "Thermal electrons"),
+    ],
+)
+def test_a_number_is_said_in_plain_words(name, value, unit, said):
+    assert said in meaning(Measurement(name, value, abs(0.1 * value), unit, "any"))
+
+
+def test_the_terminal_shows_every_number_and_refusal(two_groups):
+    lines = results_table(two_groups).splitlines()
+    assert lines[0] == "my frames: 40 of 42 frames used"
+    assert "gain          0.250 +/- 0.002 electron / adu    photon transfer" in lines
+    assert "dark_current  0.00512 +/- 0.00003 electron / s  temporal_variance  -20 deg C, 600 s" in lines
+    assert [line for line in lines if line.endswith(":")] == ["g1:", "g2:", "not measured:"]
+    assert "  full_well (group g1; group g2): nothing saturates; shoot a flat that does" in lines
+    assert lines[-1] == "1 fault is listed in the report"
+
+
+def test_the_terminal_is_not_obeying_escape_sequences(results):
+    results.dataset["name"] = "M 31\x1b[2J\x07"
+    results.not_measured.append(NotMeasured("gain", "no\x1b]0;title\x07", {}))
+    shown = results_table(results)
+    assert "\x1b" not in shown
+    assert r"M 31\x1b[2J\x07" in shown
+
+
+def test_printable_leaves_letters_of_any_script_alone():
+    assert printable("Галактика é µ") == "Галактика é µ"
+    assert printable("a\u202eb") == r"a\u202eb"
+
+
+def test_nothing_to_align_is_nothing():
+    assert aligned([]) == []

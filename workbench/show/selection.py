@@ -1,0 +1,78 @@
+"""Which numbers stand side by side, and which one of several methods a summary names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.units import NOMENCLATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.results import Measurement, NotMeasured, Results
+
+Column = tuple[str, str]  # group and region, "" where there is none
+# conditions that a column's title or the table of groups tells already
+OF_COLUMN = frozenset({"group", "region", "gain_setting", "offset_setting"})
+
+# best first: every frame counts, hits are out of it, and no read noise has to be known from elsewhere
+_BY_PRECISION = (
+    "temporal_variance_masked",
+    "temporal_variance",
+    "mean_of_pairs",
+    "composite",
+    "pair",
+    "variance_slope",
+)
+_BY_SLOPE = ("variance_slope", *_BY_PRECISION)
+_PREFERRED = {"dark_current": _BY_PRECISION, "dark_variance_rate": _BY_SLOPE}
+_ORDER = {name: place for place, name in enumerate(NOMENCLATURE)}
+
+
+def column_of(one: Measurement | NotMeasured) -> Column:
+    """Return the column in which a number stands: its group and its region."""
+    return str(one.conditions.get("group") or ""), str(one.conditions.get("region") or "")
+
+
+def columns(results: Results) -> list[Column]:
+    """List the groups, and the regions in them, in the order in which they were measured."""
+    return list(dict.fromkeys(column_of(one) for one in results.measurements))
+
+
+def column_title(column: Column, results: Results) -> str:
+    """Name a column by what tells it from the others: ``g1``, or ``g1, region E``."""
+    group, region = column
+    words = [group] if group and len(results.groups) > 1 else []
+    words += [f"region {region}"] if region else []
+    return ", ".join(words) or "value"
+
+
+def in_order(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Sort by the order of the nomenclature, keeping the survey's order within a name."""
+    return sorted(measurements, key=lambda one: _ORDER.get(one.name, len(_ORDER)))
+
+
+def key_measurements(results: Results) -> list[Measurement]:
+    """Choose one measurement of each quantity, group and region: the most reliable method, then the most frames.
+
+    Methods that ask the mean of a dark for its dark current are never chosen: a clamp makes them meaningless.
+    """
+    best: dict[tuple[str, Column], Measurement] = {}
+    for one in in_order(results.measurements):
+        if _rank(one) is None:
+            continue
+        place = (one.name, column_of(one))
+        if place not in best or _merit(one) > _merit(best[place]):
+            best[place] = one
+    return list(best.values())
+
+
+def _rank(one: Measurement) -> int | None:
+    if one.name not in _PREFERRED:
+        return 0
+    methods = _PREFERRED[one.name]
+    return methods.index(one.method) if one.method in methods else None
+
+
+def _merit(one: Measurement) -> tuple[int, int, float]:
+    return -(_rank(one) or 0), one.n_frames, float(one.conditions.get("exposure") or 0.0)

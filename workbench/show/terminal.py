@@ -1,0 +1,73 @@
+"""The numbers of a report as aligned text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.show.selection import OF_COLUMN, Column, column_of, column_title, columns, in_order
+from workbench.show.words import conditions_in_words, printable, verdict_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from workbench.results import NotMeasured, Results
+
+
+def results_table(results: Results) -> str:
+    """Write what was measured, what was not and why, the verdicts, and how many faults the frames have.
+
+    Returns
+    -------
+    str
+        Lines without colours or control characters; columns are separated by two blanks.
+    """
+    data = results.dataset
+    lines = [f"{printable(data['name'])}: {data['n_used']} of {data['n_frames']} frames used"]
+    for place in columns(results):
+        lines += ["", *_numbers(results, place)]
+    lines += _not_measured(results.not_measured)
+    for name, verdict in results.verdicts.items():
+        question, answer = verdict_in_words(name, verdict)
+        lines += ["", f"{question} {answer} {printable(verdict.reason)}"]
+    if results.problems:
+        count = len(results.problems)
+        lines += ["", f"{count} fault{' is' if count == 1 else 's are'} listed in the report"]
+    return "\n".join(lines)
+
+
+def _numbers(results: Results, place: Column) -> list[str]:
+    rows = [
+        [one.name, str(one), one.method, conditions_in_words(one.conditions, without=OF_COLUMN)]
+        for one in in_order(results.measurements)
+        if column_of(one) == place
+    ]
+    title = column_title(place, results)
+    return ([] if title == "value" else [f"{printable(title)}:"]) + aligned(rows)
+
+
+def _not_measured(ones: Sequence[NotMeasured]) -> list[str]:
+    if not ones:
+        return []
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in ones:
+        places.setdefault((one.name, one.reason), []).append(_place(one))
+    found = ((name, "; ".join(filter(None, where)), reason) for (name, reason), where in places.items())
+    rows = (f"  {name}{f' ({where})' if where else ''}: {reason}" for name, where, reason in found)
+    return ["", "not measured:", *(printable(row) for row in rows)]
+
+
+def _place(one: NotMeasured) -> str:
+    return conditions_in_words(one.conditions, without={"gain_setting", "offset_setting"})
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Pad the cells of each column to one width.
+
+    Examples
+    --------
+    >>> aligned([["gain", "0.25"], ["read_noise", "1.4"]])
+    ['gain        0.25', 'read_noise  1.4']
+    """
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -1,0 +1,205 @@
+"""Numbers in plain words: what each measurement means to the owner of the camera."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from workbench.units import NOMENCLATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from workbench.results import Measurement, Verdict
+
+# the exposure at which a rate is turned into something that its reader has seen
+_EXAMPLE_EXPOSURE = 300.0
+_BELOW_NOISE = 2.0
+
+METHODS = {
+    "mean_difference": "mean of dark minus bias, over the exposure",
+    "two_exposure_ratio": "ratio of spatial variances at two exposures, as an old script did it",
+    "pair": "variance of the difference of two darks",
+    "composite": "variance of the alternating sum of n darks",
+    "mean_of_pairs": "mean over the differences of independent pairs",
+    "temporal_variance": "variance of each pixel over the frames",
+    "temporal_variance_masked": "variance of each pixel over the frames, cosmic rays masked",
+    "variance_slope": "growth of the temporal variance with exposure",
+}
+
+
+def printable(text: object) -> str:
+    r"""Return one line of text whose control characters show as what they are.
+
+    Header text may hold anything, and a terminal obeys escape sequences.
+
+    Examples
+    --------
+    >>> print(printable("M 31\x1b[2J\n"))
+    M 31\x1b[2J\n
+    """
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
+
+
+def number(value: object) -> str:
+    """Write a table's value: six digits of a number, nothing for a missing one."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def conditions_in_words(conditions: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """Write the conditions of a measurement as short as they can be read.
+
+    Examples
+    --------
+    >>> conditions_in_words({"group": "g1", "temperature": -20.0, "exposure": 600.0}, without={"group"})
+    '-20 deg C, 600 s'
+    """
+    short = {"temperature": "{} deg C", "exposure": "{} s"}
+    return ", ".join(
+        short.get(key, key.replace("_", " ") + " {}").format(number(value))
+        for key, value in conditions.items()
+        if value is not None and key not in without
+    )
+
+
+def unit_in_words(unit: str) -> str:
+    """Write an astropy unit string as people write it.
+
+    Examples
+    --------
+    >>> unit_in_words("adu2 / s"), unit_in_words("1")
+    ('adu² / s', '')
+    """
+    return "" if unit == "1" else unit.replace("adu2", "adu²").replace("cm2", "cm²").replace("deg_C", "°C")
+
+
+def _per_exposure(one: Measurement) -> str:
+    if one.value < 0:
+        return "No camera has a negative dark current: this method cannot be used on these frames."
+    if one.value < _BELOW_NOISE * one.std_error:
+        return "Not told apart from zero."
+    exposure = float(one.conditions.get("exposure") or _EXAMPLE_EXPOSURE)
+    electrons = one.value * exposure
+    return (
+        f"In {exposure:g} s a pixel gathers {electrons:.3g} electron without light; "
+        f"they add {math.sqrt(electrons):.2g} electron of noise."
+    )
+
+
+def _variance_rate(one: Measurement) -> str:
+    if one.value <= 0:
+        return "The noise does not grow with the exposure: nothing thermal is seen."
+    noise = math.sqrt(one.value * _EXAMPLE_EXPOSURE)
+    return (
+        f"A dark of {_EXAMPLE_EXPOSURE:g} s has {noise:.2g} adu of noise more than a bias, added in squares; "
+        "with a gain this becomes a dark current."
+    )
+
+
+def _mean_rate(one: Measurement) -> str:
+    way = "falls: the level is not a measure of dark current" if one.value < 0 else "rises"
+    return f"Over {_EXAMPLE_EXPOSURE:g} s the mean of a dark {way} ({one.value * _EXAMPLE_EXPOSURE:+.2g} adu)."
+
+
+def _lattice(one: Measurement) -> str:
+    if one.value == 1:
+        return "Every value occurs: the file holds the steps of the ADC itself."
+    return f"Only multiples of {one.value:g} occur: {one.value:g} adu of the file are one step of the ADC."
+
+
+def _activation(one: Measurement) -> str:
+    near = (
+        "half the band gap of silicon (0.56 eV): made at defects"
+        if one.value < 0.8
+        else "the band gap of silicon (1.1 eV): diffusion"
+    )
+    return f"The nearer landmark is {near}."
+
+
+def _million(what: str) -> Callable[[Measurement], str]:
+    return lambda one: f"{one.value * 1e6:.0f} of a million pixels {what}."
+
+
+_SAYINGS: dict[str, Callable[[Measurement], str]] = {
+    "gain": lambda one: f"1 adu of the file stands for {one.value:.3g} electron.",
+    "native_gain": lambda one: f"1 step of the ADC stands for {one.value:.3g} electron.",
+    "lattice": _lattice,
+    "read_noise": lambda one: (
+        f"A sky of {10 * one.value**2:.2g} electron a pixel hides it: from there on it adds less than 5 % to the noise."
+    ),
+    "bias_level": lambda _: "What a pixel reads without light and without exposure.",
+    "offset_drift": lambda _: (
+        "Whole frames move up and down by this much: differences of frame means below it say nothing."
+    ),
+    "saturation": lambda one: f"Keep flats and the stars that matter below {one.value:.5g} adu.",
+    "full_well": lambda one: f"A pixel holds {one.value:.3g} electron before it stops counting.",
+    "linearity_error": lambda one: f"The flats leave a straight line by {100 * one.value:.2g} % at most.",
+    "dynamic_range": lambda one: f"{math.log2(one.value):.1f} stops, or {20 * math.log10(one.value):.0f} dB.",
+    "dark_current": _per_exposure,
+    "dark_current_typical": _per_exposure,
+    "dark_mean_rate": _mean_rate,
+    "dark_variance_rate": _variance_rate,
+    "glow_exponent": lambda one: (
+        f"Twice the exposure makes {2**one.value:.2g} times the glow; a scaled dark assumes 2 times."
+    ),
+    "hot_pixel_fraction": _million("are hot"),
+    "telegraph_fraction": _million("jump between levels: no master dark takes them out"),
+    "cosmic_ray_rate": lambda _: "Expect them in long darks; a master of many frames rejects them.",
+    "doubling_temperature": lambda one: (
+        f"1 K warmer makes {100 * (2 ** (1 / one.value) - 1):.2g} % more dark current: match darks in temperature."
+    ),
+    "activation_energy": _activation,
+}
+
+
+def meaning(one: Measurement) -> str:
+    """Say in one sentence what a measurement means to the owner of the camera.
+
+    Examples
+    --------
+    >>> from workbench.results import Measurement
+    >>> meaning(Measurement("gain", 0.25, 0.002, "electron / adu", "photon transfer"))
+    '1 adu of the file stands for 0.25 electron.'
+    """
+    return _SAYINGS[one.name](one) if one.name in _SAYINGS else definition(one.name)
+
+
+def definition(name: str) -> str:
+    """Return what a quantity is, from the nomenclature, as a sentence."""
+    if name not in NOMENCLATURE:
+        return ""
+    text = NOMENCLATURE[name].meaning
+    return text[0].upper() + text[1:] + "."
+
+
+_QUESTIONS: dict[str, tuple[str, dict[bool | str | None, str]]] = {
+    "dark_below_bias": (
+        "Are the darks darker than the bias?",
+        {True: "Yes.", False: "No.", None: "These frames cannot tell."},
+    ),
+    "dark_scaling": (
+        "May these darks be scaled to another exposure?",
+        {
+            "scale": "Yes, they may be scaled down.",
+            "match": "No: match the darks to the lights in exposure, temperature and gain.",
+            "not_judged": "These frames cannot tell.",
+        },
+    ),
+}
+
+
+def verdict_in_words(name: str, verdict: Verdict) -> tuple[str, str]:
+    """Return a verdict's question and its answer.
+
+    Examples
+    --------
+    >>> from workbench.results import Verdict
+    >>> verdict_in_words("dark_below_bias", Verdict(True, "the clamp"))
+    ('Are the darks darker than the bias?', 'Yes.')
+    """
+    question, answers = _QUESTIONS.get(name, (name.replace("_", " ").capitalize() + "?", {}))
+    if len({one["value"] for one in verdict.details.get("by_group", ())}) > 1:
+        return question, "It depends."
+    return question, answers.get(verdict.value, str(verdict.value).replace("_", " ") + ".")
