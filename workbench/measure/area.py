@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from uncertainties import ufloat
 
 from workbench.errors import NotMeasurableError
 from workbench.frames.load import load_stack
 from workbench.measure import gain as photon
 from workbench.measure.noise import bias_noise, level_and_drift, read_noise
+from workbench.measure.numbers import number
 from workbench.measure.series import DarkSeries, Reference
 from workbench.measure.sets import exposure_sets, flat_pairs, temperature_series, zero_light
 from workbench.results import Verdict
@@ -207,6 +207,6 @@ class AreaSurvey:
             if saturation is None:
                 return
             level, _ = level_and_drift(reference.moments.frame_means)
-            well = (ufloat(saturation.value, saturation.std_error) - level) * gain
+            well = (number(saturation.value, saturation.std_error) - level) * gain
             record.measured("full_well", well, "saturation above the bias level", saturation.n_frames, notes)
             record.measured("dynamic_range", well / electrons, "full well over read noise", saturation.n_frames, notes)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
-from uncertainties import ufloat
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.lines import Line, fit_line
+from workbench.measure.numbers import number
 from workbench.results import Measurement
 from workbench.stack.variance import Estimate
 
@@ -53,13 +53,13 @@ class Rate:
 
     def in_electrons(self, gain: AffineScalarFunc) -> AffineScalarFunc:
         """Return the dark current [electron/s]; the gain enters once."""
-        return ufloat(self.value, self.std_error) * gain**self.power
+        return number(self.value, self.std_error) * gain**self.power
 
     def measurements(self, gain: AffineScalarFunc | None, *, gain_given: bool = False) -> Iterator[Measurement]:
         """Yield the rate in adu and, with a gain, the dark current in electrons."""
         rest = {"n_frames": self.n_frames, "conditions": self.conditions}
         name = "dark_mean_rate" if self.power == 1 else "dark_variance_rate"
-        yield Measurement.of(name, ufloat(self.value, self.std_error), self.method, notes=self.notes, **rest)
+        yield Measurement.of(name, number(self.value, self.std_error), self.method, notes=self.notes, **rest)
         if gain is not None:
             notes = (*self.notes, GAIN_GIVEN) if gain_given else self.notes
             yield Measurement.of("dark_current", self.in_electrons(gain), self.method, notes=notes, **rest)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
-from uncertainties import ufloat
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.lines import fit_line
+from workbench.measure.numbers import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
         notes.append(f"the levels scatter more than their errors (chi2/dof {chi2 / dof:.1f}); the error is scaled up")
     if not dof:
         notes.append("one level of flats: nothing tests that variance and mean are proportional")
-    return PhotonTransfer(1 / ufloat(slope, slope_error, "gain"), chi2, dof, tuple(levels), tuple(notes))
+    return PhotonTransfer(1 / number(slope, slope_error, "gain"), chi2, dof, tuple(levels), tuple(notes))
 
 
 def saturation_level(values: NDArray[np.integer], counts: NDArray[np.integer], lattice: int) -> float:
@@ -188,7 +188,7 @@ def linearity(levels: Sequence[FlatLevel]) -> Linearity:
     parabola = fit_line(t, mean, error, degree=2)
     scale = max(1.0, parabola.chi2 / parabola.dof) ** 0.5 if parabola.dof else 1.0
     factor = np.ptp(t) ** 2 / 4 / np.ptp(mean)
-    bow = ufloat(parabola.coefficients[2] * factor, parabola.std_errors[2] * factor * scale)
+    bow = number(parabola.coefficients[2] * factor, parabola.std_errors[2] * factor * scale)
     line = fit_line(t, mean, error, degree=1)
     residuals = mean / line.predict(t) - 1
     return Linearity(bow, tuple(t.tolist()), tuple(residuals.tolist()))

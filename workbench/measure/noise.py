@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from uncertainties import ufloat, umath
+from uncertainties import umath
 
 from workbench.errors import NotMeasurableError
+from workbench.measure.numbers import number
 from workbench.stack.variance import DifferenceMoments, Estimate
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def read_noise(noise: BiasNoise, gain: AffineScalarFunc) -> AffineScalarFunc:
     left = noise.read
     if left.value <= 0:
         raise NotMeasurableError("the variance of the bias is that of rounding alone; raise the gain setting")
-    return gain * umath.sqrt(ufloat(left.value, left.std_error, "bias variance"))
+    return gain * umath.sqrt(number(left.value, left.std_error, "bias variance"))
 
 
 def level_and_drift(frame_means: ArrayLike) -> tuple[AffineScalarFunc, AffineScalarFunc]:
@@ -108,4 +109,4 @@ def level_and_drift(frame_means: ArrayLike) -> tuple[AffineScalarFunc, AffineSca
     if n < 2:
         raise NotMeasurableError("one bias frame: the frame-to-frame error of its level is unknown; shoot 20")
     drift = float(means.std(ddof=1))
-    return ufloat(float(means.mean()), drift / n**0.5), ufloat(drift, drift / (2 * (n - 1)) ** 0.5)
+    return number(float(means.mean()), drift / n**0.5), number(drift, drift / (2 * (n - 1)) ** 0.5)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
-from uncertainties import ufloat
 
 from workbench.errors import InputError
 from workbench.measure.group import GroupSurvey
+from workbench.measure.numbers import number
 from workbench.measure.options import Options
 from workbench.results import Results, Verdict
 
@@ -118,7 +118,7 @@ def _given_gain(manifest: Manifest | None, gain: float | None, gain_error: float
         raise InputError(
             "gain_error", f"{gain_error} is negative or not finite", "give a standard error in electron / adu"
         )
-    return ufloat(gain, gain_error or 0.0, "gain")
+    return number(gain, gain_error or 0.0, "gain")
 
 
 def _digest(used: pd.DataFrame) -> str:
