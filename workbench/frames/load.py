@@ -36,15 +36,15 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
     Returns
     -------
     xarray.DataArray
-        dims ``(frame, y, x)``, first row of the file first, values as stored [adu]: uint16 stays uint16. Backed by dask:
-        a chunk is a band of rows of one frame where the file can be memory-mapped, else a frame.
+        dims ``(frame, y, x)``, first row of the file first, values as stored [adu]: uint16 stays uint16. Backed by
+        dask: a chunk is a band of rows of one frame where the file can be memory-mapped, else a frame.
 
     Raises
     ------
     InputError
         When there are no rows, or a row has no pixels to read.
     MixedStackError
-        When shape, stored type, camera, readout mode, gain setting, offset setting or binning differ between two frames.
+        When shape, stored type, camera, readout mode, gain setting, offset setting or binning differ between two.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def _lazy(sources: tuple[FrameSource, ...]) -> da.Array:
     else:
         band = height  # what is compressed is read whole or not at all
     bands = (*([band] * (height // band)), *([height % band] if height % band else []))
-    stack: da.Array = da.map_blocks(
+    stack: da.Array = da.map_blocks(  # type: ignore[no-untyped-call]
         _read_block,
         sources=sources,
         band=band,
