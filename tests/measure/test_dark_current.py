@@ -37,7 +37,7 @@ def test_variance_methods_find_the_truth_with_honest_errors(n_frames):
     current = spotted_current(rng)
     trials = 150
     gain = number(GAIN, 0.0)
-    pulls = {method: [] for method in METHODS}
+    pulls = {method: [] for method in (METHODS if n_frames > 2 else ("pair", "temporal_variance"))}
     for _ in range(trials):
         bias = moments_of(frames_of(rng, 20, 0.0)).temporal
         for rate in variance_rates(moments_of(frames_of(rng, n_frames, current * EXPOSURE)), bias, EXPOSURE, gain):

@@ -117,7 +117,7 @@ def variance_rates(
     Returns
     -------
     list of Rate
-        [adu2/s]; composite is that of the greatest even number of frames.
+        [adu2/s]; composite is that of the greatest even number of frames, from 4 on.
 
     Raises
     ------
@@ -139,12 +139,11 @@ def variance_rates(
     scatter = _pair_scatter(pairs)
     pairs_error = float(np.linalg.norm([pair.std_error for pair in pairs])) / n_pairs
     mean_of_pairs = Estimate(float(np.mean([pair.value for pair in pairs])), pairs_error)
-    found = {
-        "pair": (pairs[0], 2, 1 / 6),
-        "composite": (moments.composites[2 * n_pairs], 2 * n_pairs, 1 / (6 * n_pairs)),
-        "mean_of_pairs": (mean_of_pairs, 2 * n_pairs, 1 / (6 * n_pairs)),
-        "temporal_variance": (moments.temporal, n, (n - 1) / (n * (n + 1))),
-    }
+    found = {"pair": (pairs[0], 2, 1 / 6)}
+    if n_pairs > 1:  # of two or three frames they are the pair again
+        found["composite"] = (moments.composites[2 * n_pairs], 2 * n_pairs, 1 / (6 * n_pairs))
+        found["mean_of_pairs"] = (mean_of_pairs, 2 * n_pairs, 1 / (6 * n_pairs))
+    found["temporal_variance"] = (moments.temporal, n, (n - 1) / (n * (n + 1)))
     rates = []
     for method, (variance, used, poisson_share) in found.items():
         error = float(np.sqrt(variance.std_error**2 + poisson * poisson_share))

@@ -40,8 +40,11 @@ class Record:
         self.results.measurements.append(replace(measurement, conditions=conditions))
 
     def missing(self, name: str, reason: str) -> None:
-        """Write down why a quantity was not measured."""
-        self.results.not_measured.append(NotMeasured(name, reason, dict(self.conditions)))
+        """Write down why a quantity was not measured; of two reasons the first stands."""
+        conditions = dict(self.conditions)
+        known = ((one.name, one.conditions) for one in self.results.not_measured)
+        if (name, conditions) not in known:
+            self.results.not_measured.append(NotMeasured(name, reason, conditions))
 
     def attempt(self, *names: str) -> Attempt:
         """Turn a :class:`NotMeasurableError` of the block into ``not_measured`` entries for these names."""

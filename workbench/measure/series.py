@@ -129,7 +129,7 @@ class DarkSeries:
                     "n_frames": one.moments.n_frames,
                 }
                 self.record.row("dark_mean", **row, mean=float(mean), std_error=float(error))
-            with record.attempt("dark_mean_fit"):
+            with record.under(method="polynomial of exposure").attempt("dark_mean"):
                 self._fit(exposures, means, dates)
             return table, dark_below_bias(table, bias.tolist())
         return None, Verdict(
@@ -197,7 +197,7 @@ class DarkSeries:
         usable = [(one.frames.exposure, one.moments.temporal) for one in sets if one.moments.temporal is not None]
         record = self.record.under(temperature=self.temperature)
         names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
-        with record.attempt(*names):
+        with record.under(method="variance_slope").attempt(*names):
             n_frames = sum(one.moments.n_frames for one in sets if one.moments.temporal is not None)
             slope = variance_slope([t for t, _ in usable], [variance for _, variance in usable], n_frames)
             self._add(record, slope.rate)

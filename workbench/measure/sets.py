@@ -70,7 +70,7 @@ def exposure_sets(rows: pd.DataFrame) -> list[FrameSet]:
     sets = []
     for part in np.split(np.arange(len(ordered)), jumps):
         members = ordered.iloc[part].sort_values(["date", "file"], kind="stable")
-        exposure = float(np.median(members["exposure"].to_numpy(dtype=np.float64)))
+        exposure = float(f"{np.median(members['exposure'].to_numpy(dtype=np.float64)):.6g}")
         sets.append(FrameSet(exposure, mean_temperature(members), members))
     return sets
 
@@ -150,5 +150,7 @@ def areas(
 
 def single(rows: pd.DataFrame, column: str) -> Any:
     """Return the one value of a column that all rows of a group share, None where it is missing."""
-    known = rows[column].dropna().unique()
-    return known[0] if len(known) else None
+    known = rows[column].dropna().unique().tolist()  # plain Python values: they end up in JSON
+    if not known:
+        return None
+    return int(known[0]) if isinstance(known[0], float) and known[0].is_integer() else known[0]

@@ -82,7 +82,7 @@ def measure_camera(
         dataset={"name": name, "n_frames": len(catalogue), "n_used": 0, "sha256": _digest(used)},
         tables={"dark_mean": [], "variance": [], "convergence": []},
         fits={"dark_mean": []},
-        problems=[problem for row in catalogue["problems"] for problem in row],
+        problems=[*catalogue.attrs.get("problems", ()), *(one for row in catalogue["problems"] for one in row)],
         parameters=_parameters(options),
         versions={"python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}},
         workbench=version("dark-frame-workbench"),
