@@ -63,9 +63,10 @@ def write_frame(path: Path, pixels: NDArray[np.uint16], cards: fits.Header) -> N
         The header besides the structural keywords.
     """
     hdu = fits.PrimaryHDU(pixels, header=cards)
+    hdu.add_checksum(when="of this data unit")  # by default the comment holds the time, and no two files were alike
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        hdu.writeto(partial, checksum=True, overwrite=True)
+        hdu.writeto(partial, overwrite=True)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

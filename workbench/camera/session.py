@@ -226,13 +226,14 @@ def _fault(home: Path, recipe: str) -> str | None:
 
 
 def _datasum(path: Path, offset: int, span: int) -> int:
-    """Sum a data unit as FITS does: 32-bit words in ones' complement."""
-    words = np.fromfile(path, dtype="<u4", count=span // 4, offset=offset)
+    """Sum a data unit as FITS does: big-endian 32-bit words in ones' complement."""
+    words = np.fromfile(path, dtype=np.uint32, count=span // 4, offset=offset)
+    if sys.byteorder == "little":
+        words.byteswap(inplace=True)  # five times faster than summing a big-endian array
     total = int(words.sum(dtype=np.uint64))
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
-    # such a sum does not care for the order of bytes, so that only the result needs swapping
-    return int.from_bytes(total.to_bytes(4, "little"), "big")
+    return total
 
 
 def _replace(home: Path, filled: Path) -> None:

@@ -217,13 +217,18 @@ class Specimen:
         return self.bias_level, b, sensor.glow_quadratic * glow / self.gain
 
     def dark_mean(self, exposure: float, temperature: float) -> float:
-        """Return the expected mean of a dark frame [adu], pixels that saturate or clip at zero included."""
+        """Return the expected mean of a dark frame [adu], pixels that saturate or clip at zero included.
+
+        Their loss is that of Gaussian noise: where the offset is so low that half of the pixels clip, the skewness of
+        few electrons moves it by some tenths of an adu.
+        """
         sensor = self.sensor
         clamp = self.clamp_electrons(exposure, temperature)
         level = self.offset_map + (self.dark_electrons(exposure, temperature) - clamp) / self.gain
         top = np.minimum(sensor.adc_top, self.offset_map + (sensor.well_capacity - clamp) / self.gain)
         noise = np.sqrt(self.variance(exposure, temperature))
-        return float(np.mean(level + _cut(-level / noise) * noise - _cut((level - top) / noise) * noise))
+        step = self.lattice / noise
+        return float(np.mean(level + noise * (_cut(-level / noise, step) - _cut((level - top) / noise, step))))
 
     @cached_property
     def _mean_currents(self) -> tuple[float, float]:
@@ -238,9 +243,13 @@ class Specimen:
         return sensor.dark_telegraph_current * growth
 
 
-def _cut(depth: FloatMap) -> FloatMap:
-    """Mean of ``max(depth + z, 0)`` for a standard normal ``z``: what clipping takes off, in units of the noise."""
-    mean: FloatMap = depth * ndtr(depth) + np.exp(-(depth**2) / 2.0) / np.sqrt(2.0 * np.pi)
+def _cut(depth: FloatMap, step: FloatMap) -> FloatMap:
+    """Mean of ``max(depth + z, 0)`` for a normal ``z`` that falls on a lattice of this step, all in units of its noise.
+
+    The lattice's share ``step^2 / 12`` is the end term of Euler and Maclaurin's sum for a limit that lies on it.
+    """
+    density = np.exp(-(depth**2) / 2.0) / np.sqrt(2.0 * np.pi)
+    mean: FloatMap = depth * ndtr(depth) + density * (1.0 - step**2 / 12.0)
     return mean
 
 
