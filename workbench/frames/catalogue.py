@@ -1,0 +1,223 @@
+"""A folder of frames as a table: one row a file, what it is, where that is known from, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import InputError
+from workbench.frames.entries import read_entry
+from workbench.frames.formats import is_frame_name
+from workbench.frames.manifests import check_regions, find_manifest
+from workbench.frames.suitability import judge
+from workbench.results import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from workbench.frames.entries import Entry
+    from workbench.frames.manifests import Manifest
+
+_NUMBERS = (
+    "exposure",
+    "temperature",
+    "set_temperature",
+    "gain_setting",
+    "offset_setting",
+    "claimed_gain",
+    "stack_count",
+    "pixel_size",
+    "saturation_claim",
+)
+_TEXTS = ("kind", "camera", "readout_mode", "binning", "bayer_pattern", "filter", "software", "object")
+COLUMNS = (
+    "file",
+    "path",
+    "kind",
+    "master",
+    "exposure",
+    "temperature",
+    "set_temperature",
+    "gain_setting",
+    "offset_setting",
+    "claimed_gain",
+    "camera",
+    "readout_mode",
+    "binning",
+    "bayer_pattern",
+    "filter",
+    "date",
+    "stack_count",
+    "software",
+    "pixel_size",
+    "saturation_claim",
+    "height",
+    "width",
+    "object",
+    "group",
+    "usable",
+    "zero_light",
+    "problems",
+    "header",
+    "source",
+)
+_GROUPED_BY = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
+_MAGIC = (b"SIMPLE  =", b"XISF0100")
+
+
+def catalogue(
+    path: str | os.PathLike[str],
+    *,
+    manifest: str | os.PathLike[str] | None = None,
+    accept: bool = False,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Read the headers of a folder of frames, its folders included, into a table of one row a file.
+
+    Parameters
+    ----------
+    path
+        A folder, or a single file.
+    manifest
+        A ``workbench.toml``; without one, that beside the frames is used if there is one.
+    accept
+        Let frames that are not raw, or whose cooler dropped out, enter measurements.
+    progress
+        Show a bar on a terminal when it takes over a second.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Sorted by file, with the columns :data:`COLUMNS`: ``exposure`` [s], ``temperature`` and ``set_temperature``
+        [deg_C], ``claimed_gain`` [electron / adu], ``pixel_size`` [um], ``saturation_claim`` [adu], ``date`` (UTC),
+        ``height`` and ``width`` in pixels. What is not known is None, NaN or NaT. ``usable`` says whether the frame may
+        enter measurements, ``problems`` what is wrong with it, ``header`` where each value comes from, ``source`` where
+        the pixels are. ``attrs`` holds ``manifest``, ``root`` and ``problems`` (those that belong to no single file).
+
+    Raises
+    ------
+    InputError
+        When the folder is missing or holds no frames.
+    ManifestError
+        When the manifest breaks a rule, or names a region beyond a frame.
+    """
+    given = Path(path)
+    root = given if given.is_dir() else given.parent
+    files = _frame_files(given)
+    said = find_manifest(root, manifest)
+    entries = [read_entry(root, file, said) for file in _with_progress(files, show=progress)]
+    judge(entries, accept=accept)
+    for entry in entries:
+        if entry.usable and entry.frame:
+            check_regions(said, entry.file, entry.frame.source.shape)
+    table = _table(entries)
+    table.attrs = {"manifest": said, "root": root, "problems": _idle_rules(said, entries)}
+    return table
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def _frame_files(given: Path) -> list[str]:
+    """List the files that are or look like frames, relative to the folder, sorted."""
+    advice = "name a folder with FITS, XISF or raw frames"
+    if not given.exists():
+        raise InputError(given, "does not exist", advice)
+    if not given.is_dir():
+        return [given.name]
+    try:
+        files = sorted(
+            PurePosixPath(file.relative_to(given)).as_posix() for file in _walk(given) if _looks_like_frame(file)
+        )
+    except PermissionError as error:
+        raise InputError(error.filename or given, "cannot be read (permission denied)", advice) from error
+    if not files:
+        empty = not any(given.iterdir())
+        raise InputError(given, "is empty" if empty else "holds no frames", advice)
+    return files
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, hidden ones left out; links to other folders are not followed."""
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _looks_like_frame(file: Path) -> bool:
+    """Tell by its name, or where that has no suffix that is known, by its first bytes."""
+    if file.exists() and not file.is_file():  # a pipe would never answer
+        return False
+    if is_frame_name(file):
+        return True
+    try:
+        with file.open("rb") as stream:
+            return stream.read(9).startswith(_MAGIC)
+    except OSError:  # unreadable, or a link to nowhere: it does not look like a frame
+        return False
+
+
+def _with_progress(files: list[str], *, show: bool) -> Iterable[str]:
+    if not show:
+        return files
+    from tqdm import tqdm  # noqa: PLC0415 - only a terminal needs it
+
+    return tqdm(files, desc="reading headers", unit="file", disable=None, delay=1, leave=False)
+
+
+def _idle_rules(manifest: Manifest, entries: list[Entry]) -> tuple[Problem, ...]:
+    idle = [rule.match for rule in manifest.frames if not any(rule.matches(entry.file) for entry in entries)]
+    name = manifest.path.name if manifest.path else ""
+    return tuple(Problem(name, f"match = {match!r} matches no frame", "correct it or take it out") for match in idle)
+
+
+# ---- the table ------------------------------------------------------------------------------------------------------
+
+
+def _table(entries: list[Entry]) -> pd.DataFrame:
+    groups = _groups(entries)
+    columns: dict[str, Any] = {name: pd.Series([entry.get(name) for entry in entries], dtype=object) for name in _TEXTS}
+    columns |= {name: pd.Series([entry.get(name) for entry in entries], dtype=np.float64) for name in _NUMBERS}
+    dates = [np.datetime64(entry.get("date") or "NaT", "us") for entry in entries]
+    shapes = [entry.frame.source.shape if entry.frame else (None, None) for entry in entries]
+    columns |= {
+        "file": [entry.file for entry in entries],
+        "path": [str(entry.path) for entry in entries],
+        "master": [bool(entry.get("master")) for entry in entries],
+        "date": np.array(dates, "datetime64[us]"),
+        "height": pd.Series([shape[0] for shape in shapes], dtype=object),
+        "width": pd.Series([shape[1] for shape in shapes], dtype=object),
+        "group": pd.Series([groups.get(_group_key(entry)) for entry in entries], dtype=object),
+        "usable": [entry.usable for entry in entries],
+        "zero_light": [entry.zero_light for entry in entries],
+        "problems": pd.Series([tuple(entry.problems) for entry in entries], dtype=object),
+        "header": pd.Series([entry.header for entry in entries], dtype=object),
+        "source": pd.Series([entry.frame.source if entry.frame else None for entry in entries], dtype=object),
+    }
+    return pd.DataFrame({name: columns[name] for name in COLUMNS})
+
+
+def _group_key(entry: Entry) -> tuple[Any, ...] | None:
+    """Frames may be compared with each other when camera, readout mode, settings, binning and shape are the same."""
+    if entry.frame is None:
+        return None
+    return (*(entry.get(name) for name in _GROUPED_BY), entry.frame.source.shape)
+
+
+def _groups(entries: list[Entry]) -> dict[tuple[Any, ...] | None, str]:
+    """Give each group its number: most usable frames first, ties by the first file."""
+    usable = Counter(_group_key(entry) for entry in entries if entry.usable)
+    keys = dict.fromkeys(key for entry in entries if (key := _group_key(entry)) is not None)
+    order = sorted(keys, key=lambda key: -usable[key])  # stable: ties stay in the order of the files
+    return {key: f"g{number}" for number, key in enumerate(order, 1)}
