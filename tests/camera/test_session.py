@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -158,6 +159,17 @@ def test_the_bar_is_silent_where_there_is_no_terminal(
 ) -> None:
     simulate(sensor, PLAN, tmp_path / "night", seed=5, progress=True)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_terminal_sees_the_bar_where_it_is_asked_for(
+    tmp_path: Path, sensor: Sensor, monkeypatch: pytest.MonkeyPatch, progress: bool
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    simulate(sensor, PLAN, tmp_path / "night", seed=5, progress=progress)
+    assert ("5/5" in terminal.getvalue()) is progress
 
 
 # ---- datasets
