@@ -163,7 +163,7 @@ def test_the_bar_is_silent_where_there_is_no_terminal(
 
 @pytest.mark.parametrize("progress", [True, False])
 def test_a_terminal_sees_the_bar_where_it_is_asked_for(
-    tmp_path: Path, sensor: Sensor, monkeypatch: pytest.MonkeyPatch, progress: bool
+    tmp_path: Path, sensor: Sensor, monkeypatch: pytest.MonkeyPatch, *, progress: bool
 ) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
