@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workbench.results import Measurement, NotMeasured, Results
-from workbench.show import tables
+from workbench.show import facts, tables
 from workbench.show.markup import Html, table, tag
 from workbench.show.published import published_convergence
 from workbench.show.selection import key_measurements
@@ -17,14 +17,14 @@ from workbench.show.words import meaning, printable
 PUBLISHED = pd.DataFrame({"n_frames": [2, 4], "dark_current": [0.0047, 0.0054]})
 BUILDERS = {
     "summary": tables.summary_html,
-    "dataset": tables.dataset_html,
+    "dataset": facts.dataset_html,
     "measurements": tables.measurements_html,
     "verdicts": tables.verdict_html,
     "not_measured": tables.not_measured_html,
-    "problems": tables.problems_html,
-    "fits": tables.fits_html,
-    "convergence": lambda results: tables.convergence_html(results, PUBLISHED),
-    "repeat": lambda results: tables.repeat_html(results, results.dataset["name"], manifest="<b>.toml"),
+    "problems": facts.problems_html,
+    "fits": facts.fits_html,
+    "convergence": lambda results: facts.convergence_html(results, PUBLISHED),
+    "repeat": lambda results: facts.repeat_html(results, results.dataset["name"], manifest="<b>.toml"),
 }
 
 
@@ -69,8 +69,8 @@ def test_every_table_is_well_formed_and_shows_hostile_text_as_text(name, hostile
 
 
 def test_hostile_text_is_shown_where_it_belongs(hostile):
-    assert text_of(tables.dataset_html(hostile)).count("<script>alert(1)</script>") == 3
-    assert text_of(tables.problems_html(hostile)).count("<script>alert(1)</script>") == 3
+    assert text_of(facts.dataset_html(hostile)).count("<script>alert(1)</script>") == 3
+    assert text_of(facts.problems_html(hostile)).count("<script>alert(1)</script>") == 3
     assert "<script>alert(1)</script>" in text_of(tables.measurements_html(hostile))
 
 
@@ -103,18 +103,26 @@ def test_a_method_that_needs_the_mean_is_never_the_summary(results):
     )
 
 
-def test_all_measurements_stand_in_the_full_table_with_notes_as_footnotes(results):
+def test_all_measurements_stand_in_the_full_tables_with_notes_as_footnotes(results):
     shown = tables.measurements_html(results)
-    assert shown.count("<tr>") == 1 + len(results.measurements)
+    assert shown.count('class="value"') == len(results.measurements)
     text = text_of(shown)
-    assert "-0.0040 ± 0.0002 electron / s" in text
+    assert "-0.0040 ± 0.0002" in text
     assert text.endswith("meaningless: the clamp hides it glow is inside")
+
+
+def test_what_was_measured_at_several_exposures_stands_method_by_method(results):
+    text = text_of(tables.measurements_html(results))
+    assert "Dark current [electron / s]" in text
+    assert "where mean of dark minus bias alternating sum of all darks variance over the frames -20 °C, 600 s" in text
+    assert "-20 °C, 300 s - - 0.0049 ± 0.0003" in text
 
 
 def test_groups_stand_side_by_side(two_groups):
     shown = tables.measurements_html(two_groups)
     assert '<th scope="col">g1</th><th scope="col">g2</th>' in shown
-    assert shown.count("<tr>") == 1 + len(two_groups.measurements) // 2
+    assert shown.count('<th scope="row">gain</th>') == 1
+    assert shown.count('<th scope="row">g2</th>') == 2  # the dark current at two exposures
 
 
 def test_a_quantity_that_one_group_lacks_is_said_to_be_missing_there(two_groups):
@@ -135,24 +143,24 @@ def test_one_reason_is_given_once_with_all_its_places(two_groups):
 def test_nothing_missing_and_no_faults_are_said_in_words(results):
     results.not_measured, results.problems = [], []
     assert "was measured" in text_of(tables.not_measured_html(results))
-    assert "No faults" in text_of(tables.problems_html(results))
+    assert "No faults" in text_of(facts.problems_html(results))
 
 
 def test_the_fit_shows_coefficients_with_errors_and_its_rivals(results):
-    text = text_of(tables.fits_html(results))
+    text = text_of(facts.fits_html(results))
     assert "a = 1000 ± 0.2; b = 0.01 ± 0.001; c = -3e-05 ± 2e-06" in text
     assert "constant 30.0, linear 20.0, quadratic 10.0" in text
 
 
 def test_convergence_shows_the_longest_exposure_beside_the_published_column(results):
-    shown = tables.convergence_html(results, PUBLISHED)
+    shown = facts.convergence_html(results, PUBLISHED)
     assert shown.count("<tr>") == 1 + 2
     assert "2 0.00510 ± 0.00010 0.080 ± 0.002 0.0047" in text_of(shown)
 
 
 def test_convergence_without_any_is_empty(results):
     results.tables["convergence"] = []
-    assert tables.convergence_html(results, PUBLISHED) == ""
+    assert facts.convergence_html(results, PUBLISHED) == ""
 
 
 def test_the_published_column_is_the_papers():
@@ -162,9 +170,7 @@ def test_the_published_column_is_the_papers():
 
 
 def test_the_command_to_repeat_the_report_is_quoted_for_a_shell(results):
-    shown = text_of(
-        tables.repeat_html(results, "my darks; rm", gain=0.25, gain_error=None, accept=True, use_bias=False)
-    )
+    shown = text_of(facts.repeat_html(results, "my darks; rm", gain=0.25, gain_error=None, accept=True, use_bias=False))
     assert shown.startswith("workbench report 'my darks; rm' --gain 0.25 --accept Frames")
 
 
@@ -175,6 +181,29 @@ def test_a_verdict_on_groups_that_differ_names_each(two_groups):
     two_groups.verdicts["dark_below_bias"] = Verdict(None, "they differ", {"by_group": each})
     text = text_of(tables.verdict_html(two_groups))
     assert "It depends. they differ group g1: Yes. below group g2: No. above" in text
+
+
+def test_the_terminal_names_the_longest_exposure_alone(results):
+    shown = results_table(results)
+    assert "0.00512 +/- 0.00003 electron / s  temporal_variance  -20 deg C, 600 s" in shown
+    assert "300 s" not in shown
+
+
+def test_an_uncooled_series_is_one_series_in_the_terminal(results):
+    results.measurements = [
+        Measurement("dark_variance_rate", 3.0, 0.1, "adu2 / s", "pair", {"temperature": 35.0 - k, "exposure": 10.0**k})
+        for k in range(3)
+    ]
+    shown = [line for line in results_table(results).splitlines() if line.startswith("dark_variance_rate")]
+    assert shown == ["dark_variance_rate  3.00 +/- 0.10 adu2 / s  pair  33 deg C, 100 s"]
+
+
+def test_rates_in_adu_step_back_where_there_are_electrons(results):
+    rate = Measurement("dark_variance_rate", 3.0, 0.1, "adu2 / s", "pair", {"group": "g1"})
+    results.measurements.append(rate)
+    assert "dark_variance_rate" not in results_table(results)
+    assert rate not in key_measurements(results)
+    assert "3.00 ± 0.10" in text_of(tables.measurements_html(results))
 
 
 def test_a_negative_dark_current_is_called_impossible_and_a_vanishing_one_unknown():
@@ -189,7 +218,7 @@ def test_a_negative_dark_current_is_called_impossible_and_a_vanishing_one_unknow
 @pytest.mark.parametrize(
     ("name", "value", "unit", "said"),
     [
-        ("doubling_temperature", 6.0, "K", "1 K warmer makes 12 % more dark current"),
+        ("doubling_temperature", 6.0, "K", "1 K warmer makes 12\u00a0% more dark current"),
         ("dynamic_range", 4096.0, "1", "12.0 stops, or 72 dB."),
         ("lattice", 16.0, "adu", "16 adu of the file are one step of the ADC"),
         ("lattice", 1.0, "adu", "Every value occurs"),

@@ -26,6 +26,7 @@ _BY_PRECISION = (
 )
 _BY_SLOPE = ("variance_slope", *_BY_PRECISION)
 _PREFERRED = {"dark_current": _BY_PRECISION, "dark_variance_rate": _BY_SLOPE}
+_DRIFT = 3.0  # K
 _ORDER = {name: place for place, name in enumerate(NOMENCLATURE)}
 
 
@@ -37,6 +38,11 @@ def column_of(one: Measurement | NotMeasured) -> Column:
 def columns(results: Results) -> list[Column]:
     """List the groups, and the regions in them, in the order in which they were measured."""
     return list(dict.fromkeys(column_of(one) for one in results.measurements))
+
+
+def hidden_conditions(results: Results) -> frozenset[str]:
+    """Name the conditions that need no saying: the settings of a group, and the group itself where there is one."""
+    return OF_COLUMN - {"region"} - ({"group"} if len(results.groups) > 1 else set())
 
 
 def column_title(column: Column, results: Results) -> str:
@@ -58,13 +64,44 @@ def key_measurements(results: Results) -> list[Measurement]:
     Methods that ask the mean of a dark for its dark current are never chosen: a clamp makes them meaningless.
     """
     best: dict[tuple[str, Column], Measurement] = {}
-    for one in in_order(results.measurements):
+    for one in _without_doubles(results):
         if _rank(one) is None:
             continue
         place = (one.name, column_of(one))
         if place not in best or _merit(one) > _merit(best[place]):
             best[place] = one
     return list(best.values())
+
+
+def longest_exposures(results: Results) -> list[Measurement]:
+    """Choose, for each quantity, method, temperature and column, the measurement at the longest exposure."""
+    chosen: list[Measurement] = []
+    for one in _without_doubles(results):
+        rivals = [place for place, other in enumerate(chosen) if _are_alike(one, other)]
+        if not rivals:
+            chosen.append(one)
+        elif _exposure(one) > _exposure(chosen[rivals[0]]):
+            chosen[rivals[0]] = one
+    return chosen
+
+
+def _are_alike(one: Measurement, other: Measurement) -> bool:
+    """Tell whether two measurements differ in nothing but the exposure, and in what an uncooled sensor drifts by."""
+    if (one.name, one.method, column_of(one)) != (other.name, other.method, column_of(other)):
+        return False
+    first, second = one.conditions.get("temperature"), other.conditions.get("temperature")
+    return first is None or second is None or abs(first - second) < _DRIFT
+
+
+def _without_doubles(results: Results) -> list[Measurement]:
+    """Leave out rates in adu where the same stands there in electrons."""
+    known = {column_of(one) for one in results.measurements if one.name == "dark_current"}
+    ordered = in_order(results.measurements)
+    return [one for one in ordered if one.name != "dark_variance_rate" or column_of(one) not in known]
+
+
+def _exposure(one: Measurement) -> float:
+    return float(one.conditions.get("exposure") or 0.0)
 
 
 def _rank(one: Measurement) -> int | None:
@@ -75,4 +112,4 @@ def _rank(one: Measurement) -> int | None:
 
 
 def _merit(one: Measurement) -> tuple[int, int, float]:
-    return -(_rank(one) or 0), one.n_frames, float(one.conditions.get("exposure") or 0.0)
+    return -(_rank(one) or 0), one.n_frames, _exposure(one)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     import os
 
 
+def dataset_names() -> list[str]:
+    """List what :func:`frames_of` knows by name."""
+    return [str(one["name"]) for one in list_datasets()]
+
+
 def frames_of(dataset: str | os.PathLike[str], *, progress: bool = False) -> Path:
     """Return the folder of the frames that ``dataset`` names.
 
@@ -29,7 +34,7 @@ def frames_of(dataset: str | os.PathLike[str], *, progress: bool = False) -> Pat
     InputError
         When it is neither.
     """
-    names = [str(one["name"]) for one in list_datasets()]
+    names = dataset_names()
     if str(dataset) in names:
         return open_dataset(str(dataset), progress=progress)
     path = Path(dataset).expanduser()

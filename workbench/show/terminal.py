@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.show.selection import OF_COLUMN, Column, column_of, column_title, columns, in_order
+from workbench.show.selection import (
+    OF_COLUMN,
+    Column,
+    column_of,
+    column_title,
+    columns,
+    hidden_conditions,
+    longest_exposures,
+)
 from workbench.show.words import conditions_in_words, printable, verdict_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workbench.results import NotMeasured, Results
+    from workbench.results import Results
 
 
 def results_table(results: Results) -> str:
-    """Write what was measured, what was not and why, the verdicts, and how many faults the frames have.
+    """Write what was measured at the longest exposures, what was not and why, the verdicts, and how many faults.
 
     Returns
     -------
@@ -25,7 +33,7 @@ def results_table(results: Results) -> str:
     lines = [f"{printable(data['name'])}: {data['n_used']} of {data['n_frames']} frames used"]
     for place in columns(results):
         lines += ["", *_numbers(results, place)]
-    lines += _not_measured(results.not_measured)
+    lines += _not_measured(results)
     for name, verdict in results.verdicts.items():
         question, answer = verdict_in_words(name, verdict)
         lines += ["", f"{question} {answer} {printable(verdict.reason)}"]
@@ -38,26 +46,23 @@ def results_table(results: Results) -> str:
 def _numbers(results: Results, place: Column) -> list[str]:
     rows = [
         [one.name, str(one), one.method, conditions_in_words(one.conditions, without=OF_COLUMN)]
-        for one in in_order(results.measurements)
+        for one in longest_exposures(results)
         if column_of(one) == place
     ]
     title = column_title(place, results)
     return ([] if title == "value" else [f"{printable(title)}:"]) + aligned(rows)
 
 
-def _not_measured(ones: Sequence[NotMeasured]) -> list[str]:
-    if not ones:
+def _not_measured(results: Results) -> list[str]:
+    if not results.not_measured:
         return []
+    without = hidden_conditions(results)
     places: dict[tuple[str, str], list[str]] = {}
-    for one in ones:
-        places.setdefault((one.name, one.reason), []).append(_place(one))
+    for one in results.not_measured:
+        places.setdefault((one.name, one.reason), []).append(conditions_in_words(one.conditions, without=without))
     found = ((name, "; ".join(filter(None, where)), reason) for (name, reason), where in places.items())
     rows = (f"  {name}{f' ({where})' if where else ''}: {reason}" for name, where, reason in found)
     return ["", "not measured:", *(printable(row) for row in rows)]
-
-
-def _place(one: NotMeasured) -> str:
-    return conditions_in_words(one.conditions, without={"gain_setting", "offset_setting"})
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

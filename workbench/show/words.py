@@ -17,14 +17,14 @@ _EXAMPLE_EXPOSURE = 300.0
 _BELOW_NOISE = 2.0
 
 METHODS = {
-    "mean_difference": "mean of dark minus bias, over the exposure",
-    "two_exposure_ratio": "ratio of spatial variances at two exposures, as an old script did it",
-    "pair": "variance of the difference of two darks",
-    "composite": "variance of the alternating sum of n darks",
-    "mean_of_pairs": "mean over the differences of independent pairs",
-    "temporal_variance": "variance of each pixel over the frames",
-    "temporal_variance_masked": "variance of each pixel over the frames, cosmic rays masked",
-    "variance_slope": "growth of the temporal variance with exposure",
+    "mean_difference": "mean of dark minus bias",
+    "two_exposure_ratio": "ratio of variances at two exposures",
+    "pair": "difference of one pair",
+    "composite": "alternating sum of all darks",
+    "mean_of_pairs": "mean over pairs",
+    "temporal_variance": "variance over the frames",
+    "temporal_variance_masked": "variance over the frames, cosmic rays masked",
+    "variance_slope": "growth of the variance with exposure",
 }
 
 
@@ -75,12 +75,16 @@ def unit_in_words(unit: str) -> str:
     return "" if unit == "1" else unit.replace("adu2", "adu²").replace("cm2", "cm²").replace("deg_C", "°C")
 
 
+def _exposure(one: Measurement) -> float:
+    return float(one.conditions.get("exposure") or _EXAMPLE_EXPOSURE)
+
+
 def _per_exposure(one: Measurement) -> str:
     if one.value < 0:
         return "No camera has a negative dark current: this method cannot be used on these frames."
     if one.value < _BELOW_NOISE * one.std_error:
         return "Not told apart from zero."
-    exposure = float(one.conditions.get("exposure") or _EXAMPLE_EXPOSURE)
+    exposure = _exposure(one)
     electrons = one.value * exposure
     return (
         f"In {exposure:g} s a pixel gathers {electrons:.3g} electron without light; "
@@ -91,16 +95,18 @@ def _per_exposure(one: Measurement) -> str:
 def _variance_rate(one: Measurement) -> str:
     if one.value <= 0:
         return "The noise does not grow with the exposure: nothing thermal is seen."
-    noise = math.sqrt(one.value * _EXAMPLE_EXPOSURE)
+    exposure = _exposure(one)
+    noise = math.sqrt(one.value * exposure)
     return (
-        f"A dark of {_EXAMPLE_EXPOSURE:g} s has {noise:.2g} adu of noise more than a bias, added in squares; "
+        f"A dark of {exposure:g} s has {noise:.2g} adu of noise more than a bias, added in squares; "
         "with a gain this becomes a dark current."
     )
 
 
 def _mean_rate(one: Measurement) -> str:
-    way = "falls: the level is not a measure of dark current" if one.value < 0 else "rises"
-    return f"Over {_EXAMPLE_EXPOSURE:g} s the mean of a dark {way} ({one.value * _EXAMPLE_EXPOSURE:+.2g} adu)."
+    exposure = _exposure(one)
+    change = f"Over {exposure:g} s the mean of a dark changes by {one.value * exposure:+.2g} adu"
+    return f"{change}: it falls, so it is no measure of the dark current." if one.value < 0 else f"{change}."
 
 
 def _lattice(one: Measurement) -> str:
@@ -127,7 +133,7 @@ _SAYINGS: dict[str, Callable[[Measurement], str]] = {
     "native_gain": lambda one: f"1 step of the ADC stands for {one.value:.3g} electron.",
     "lattice": _lattice,
     "read_noise": lambda one: (
-        f"A sky of {10 * one.value**2:.2g} electron a pixel hides it: from there on it adds less than 5 % to the noise."
+        f"A sky of {10 * one.value**2:.2g} electron a pixel hides it: there it adds less than 5\u00a0% to the noise."
     ),
     "bias_level": lambda _: "What a pixel reads without light and without exposure.",
     "offset_drift": lambda _: (
@@ -135,7 +141,7 @@ _SAYINGS: dict[str, Callable[[Measurement], str]] = {
     ),
     "saturation": lambda one: f"Keep flats and the stars that matter below {one.value:.5g} adu.",
     "full_well": lambda one: f"A pixel holds {one.value:.3g} electron before it stops counting.",
-    "linearity_error": lambda one: f"The flats leave a straight line by {100 * one.value:.2g} % at most.",
+    "linearity_error": lambda one: f"The flats leave a straight line by {100 * one.value:.2g}\u00a0% at most.",
     "dynamic_range": lambda one: f"{math.log2(one.value):.1f} stops, or {20 * math.log10(one.value):.0f} dB.",
     "dark_current": _per_exposure,
     "dark_current_typical": _per_exposure,
@@ -148,7 +154,7 @@ _SAYINGS: dict[str, Callable[[Measurement], str]] = {
     "telegraph_fraction": _million("jump between levels: no master dark takes them out"),
     "cosmic_ray_rate": lambda _: "Expect them in long darks; a master of many frames rejects them.",
     "doubling_temperature": lambda one: (
-        f"1 K warmer makes {100 * (2 ** (1 / one.value) - 1):.2g} % more dark current: match darks in temperature."
+        f"1 K warmer makes {100 * (2 ** (1 / one.value) - 1):.2g}\u00a0% more dark current: match darks in temperature."
     ),
     "activation_energy": _activation,
 }
