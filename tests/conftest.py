@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -19,3 +20,22 @@ def real_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture
+def write_fits(tmp_path):
+    """Write an image with these cards and return its path; a suffix of ``.fz`` or ``.gz`` packs it."""
+
+    def write(name, pixels, cards=(), **options):
+        header = fits.Header(cards)
+        path = tmp_path / name
+        if name.endswith(".fz"):
+            units = [fits.PrimaryHDU(), fits.CompImageHDU(pixels, header, **options)]
+        elif options.pop("extension", False):
+            units = [fits.PrimaryHDU(header=fits.Header(options.pop("primary", ()))), fits.ImageHDU(pixels, header)]
+        else:
+            units = [fits.PrimaryHDU(pixels, header)]
+        fits.HDUList(units).writeto(path)
+        return path
+
+    return write

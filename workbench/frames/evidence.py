@@ -194,11 +194,16 @@ def _pixel_rules(first: NDArray[Any], second: NDArray[Any] | None, *, colour: bo
 
 
 def _clipping(frame: NDArray[Any], levels: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[str]:
-    if levels[0] != 0 or counts[0] <= counts[1]:
-        return  # a distribution that merely reaches 0 does not pile up there
+    if not levels.size or levels[0] != 0:
+        return
     share = share_at_zero(frame)
-    if share - 5 * np.sqrt(share / frame.size) > MOST_CLIPPED:
-        yield f"is clipped at zero: {share:.2%} of its pixels are exactly 0, {MOST_CLIPPED:.1%} may be"
+    natural, variance = 0.0, share / frame.size
+    if levels.size > 2 and levels[2] == 2 * levels[1] == 2 * step_of(levels):
+        # a smooth flank falls faster and faster: n0 / n1 <= n1 / n2 for what would be there without clipping
+        natural = counts[1] ** 2 / counts[2] / frame.size
+        variance += natural**2 * (4 / counts[1] + 1 / counts[2])
+    if share - natural - 5 * np.sqrt(variance) > MOST_CLIPPED:
+        yield f"is clipped at zero: {share:.2%} of its pixels are exactly 0"
 
 
 def _codes(levels: NDArray[np.int64], counts: NDArray[np.int64], second: NDArray[Any] | None) -> Iterator[str]:
@@ -250,14 +255,9 @@ def duplicate_frames(files: Sequence[tuple[str, FrameFile]]) -> list[tuple[str, 
     -------
     list of tuple
         ``(duplicate, first)``, by name, in the order given.
-
-    Raises
-    ------
-    OSError
-        When a file can no longer be read.
     """
     alike: list[list[tuple[str, FrameFile]]] = [list(files)]
-    for key in (lambda frame: (frame.size, frame.fingerprint), _sample, _digest):
+    for key in (_outside, _sample, _whole):
         alike = [part for group in alike for part in _split(group, key)]
     position = {name: index for index, (name, _) in enumerate(files)}
     found = [(name, group[0][0]) for group in alike for name, _ in group[1:]]
@@ -274,12 +274,25 @@ def _split(
     return [part for part in parts.values() if len(part) > 1]
 
 
-def _sample(frame: FrameFile) -> bytes:
-    with Path(frame.source.path).open("rb") as stream:
-        stream.seek(frame.size // 2)
-        return stream.read(2**16)
+def _outside(frame: FrameFile) -> Hashable:
+    return frame.size, frame.fingerprint
 
 
-def _digest(frame: FrameFile) -> bytes:
-    with Path(frame.source.path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+def _sample(frame: FrameFile) -> Hashable:
+    return _digest(frame, frame.size // 2, 2**16)
+
+
+def _whole(frame: FrameFile) -> Hashable:
+    return _digest(frame, 0, frame.size)
+
+
+def _digest(frame: FrameFile, start: int, length: int) -> Hashable:
+    digest = hashlib.sha256()
+    try:
+        with Path(frame.source.path).open("rb") as stream:
+            stream.seek(start)
+            for done in range(0, length, 2**20):
+                digest.update(stream.read(min(2**20, length - done)))
+    except OSError:
+        return frame.source.path  # a file that has gone has no twin; whoever reads its pixels will name it
+    return digest.digest()

@@ -67,7 +67,7 @@ def _sources(rows: pd.DataFrame, files: Sequence[str]) -> tuple[FrameSource, ...
     for file, source in zip(files, sources, strict=True):
         if not isinstance(source, FrameSource):
             raise InputError(
-                file, "has no pixels that can be read", "leave it out of the stack: `catalogue.usable` tells"
+                file, "has no pixels that can be read", "leave it out of the stack: the column `usable` tells"
             )
     return sources
 

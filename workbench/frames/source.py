@@ -7,6 +7,7 @@ for the pixels that were never measured.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,11 @@ class FrameSource:
         ------
         FrameError
             When the file has gone, or is damaged.
+        ValueError
+            When there are no such rows.
         """
+        if not 0 <= start < stop <= self.shape[0]:
+            raise ValueError(f"rows {start} to {stop} of a frame with {self.shape[0]} rows")
         try:
             stored = self._stored(start, stop)
         except OSError as error:
@@ -111,9 +116,8 @@ class FrameSource:
         if self.container == "fits":
             return self._mapped(start, stop)
         if self.container == "fits.gz":
-            row = self.shape[1] * np.dtype(self.dtype).itemsize
-            data = read_gzip(self.path, self.offset + start * row, (stop - start) * row)
-            return np.frombuffer(data, self.dtype).reshape(-1, self.shape[1])
+            data = read_gzip(self.path, self.offset, math.prod(self.shape) * np.dtype(self.dtype).itemsize)
+            return np.frombuffer(data, self.dtype).reshape(self.shape)[start:stop]
         if self.container == "fits.fz":
             return read_tiles(self.path, self.hdu, slice(start, stop)).astype(self.dtype, copy=False)
         return (read_xisf if self.container == "xisf" else read_raw)(self.path)[start:stop]
