@@ -150,13 +150,17 @@ def _publish(made: ReportPaths, target: Path) -> None:
     older = made.html.parent.with_name("older")
     older.mkdir()
     done: list[tuple[Path, Path]] = []
+
+    def move(source: Path, destination: Path) -> None:
+        source.replace(destination)
+        done.append((source, destination))
+
     try:
         for new in made:
             place = target / new.name
-            for source, destination in ((place, older / new.name), (new, place)):
-                if source.exists():
-                    source.replace(destination)
-                    done.append((source, destination))
+            if place.exists():
+                move(place, older / new.name)
+            move(new, place)
     except BaseException:
         for source, destination in reversed(done):
             destination.replace(source)
