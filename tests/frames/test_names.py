@@ -42,7 +42,8 @@ def test_an_exposure_is_read_where_a_name_holds_just_one(part, exposure):
 
 
 @pytest.mark.parametrize(
-    ("part", "temperature"), [("dark_20C", 20.0), ("MasterBias_-9.8C", -9.8), ("Dark -10C", -10.0), ("Dark-20C", None), ("2600MC", None)]
+    ("part", "temperature"),
+    [("dark_20C", 20.0), ("MasterBias_-9.8C", -9.8), ("Dark -10C", -10.0), ("Dark-20C", None), ("2600MC", None)],
 )
 def test_a_temperature_needs_an_unmistakable_sign(part, temperature):
     assert dict(values_in_part(part)).get("temperature") == temperature

@@ -1,19 +1,38 @@
 """Numbers, units and dates as programs write them."""
 
+# ruff: noqa: DTZ001 - dates of the vocabulary are UTC and carry no zone
 from __future__ import annotations
 
 from datetime import datetime
 
 import pytest
 
-from workbench.frames.readings import UnreadableError, before, celsius, number_of, plain_number, seconds, seconds_of, utc
+from workbench.frames.readings import (
+    UnreadableError,
+    before,
+    celsius,
+    number_of,
+    plain_number,
+    seconds,
+    seconds_of,
+    utc,
+)
 
 GARBAGE = ["", " ", "abc", "'", "1..2", "--1", "0x10", "1e", "T", "nan", "inf", "1e999", "\x00", "1;2", "\u0661"]
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("3,2E-05", 3.2e-5), ("1.5D+02", 150.0), ("10.", 10.0), (".5", 0.5), (" 7 ", 7.0), ("-10", -10.0), ("+1e-3", 1e-3), ("0,1", 0.1)],
+    [
+        ("3,2E-05", 3.2e-5),
+        ("1.5D+02", 150.0),
+        ("10.", 10.0),
+        (".5", 0.5),
+        (" 7 ", 7.0),
+        ("-10", -10.0),
+        ("+1e-3", 1e-3),
+        ("0,1", 0.1),
+    ],
 )
 def test_a_number_is_read_however_it_is_written(text, value):
     assert number_of(text) == (value, "")

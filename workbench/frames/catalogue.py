@@ -108,7 +108,8 @@ def catalogue(
     """
     given = Path(path)
     root = given if given.is_dir() else given.parent
-    files = _frame_files(given)
+    closed: list[Problem] = []
+    files = _frame_files(given, closed)
     said = find_manifest(root, manifest)
     entries = [read_entry(root, file, said) for file in _with_progress(files, show=progress)]
     judge(entries, accept=accept)
@@ -116,40 +117,37 @@ def catalogue(
         if entry.usable and entry.frame:
             check_regions(said, entry.file, entry.frame.source.shape)
     table = _table(entries)
-    table.attrs = {"manifest": said, "root": root, "problems": _idle_rules(said, entries)}
+    table.attrs = {"manifest": said, "root": root, "problems": (*closed, *_idle_rules(said, entries))}
     return table
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
-def _frame_files(given: Path) -> list[str]:
-    """List the files that are or look like frames, relative to the folder, sorted."""
+def _frame_files(given: Path, closed: list[Problem]) -> list[str]:
+    """List what is or looks like a frame, relative to the folder, sorted; note folders that may not be read."""
     advice = "name a folder with FITS, XISF or raw frames"
     if not given.exists():
         raise InputError(given, "does not exist", advice)
     if not given.is_dir():
         return [given.name]
-    try:
-        files = sorted(
-            PurePosixPath(file.relative_to(given)).as_posix() for file in _walk(given) if _looks_like_frame(file)
-        )
-    except PermissionError as error:
-        raise InputError(error.filename or given, "cannot be read (permission denied)", advice) from error
+    found = (file for file in _walk(given, closed) if _looks_like_frame(file))
+    files = sorted(PurePosixPath(file.relative_to(given)).as_posix() for file in found)
     if not files:
-        empty = not any(given.iterdir())
-        raise InputError(given, "is empty" if empty else "holds no frames", advice)
+        state = closed[0].rule if closed else "holds no frames" if any(given.iterdir()) else "is empty"
+        raise InputError(given / closed[0].file if closed else given, state, advice)
     return files
 
 
-def _refuse(error: OSError) -> None:
-    raise error
-
-
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(root: Path, closed: list[Problem]) -> Iterator[Path]:
     """Yield every file below a folder, hidden ones left out; links to other folders are not followed."""
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+
+    def note(error: OSError) -> None:
+        folder = Path(error.filename).relative_to(root).as_posix()
+        closed.append(Problem(folder, f"cannot be read ({error.strerror})", "left out; check its permissions"))
+
+    for parent, folders, names in os.walk(root, onerror=note):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if not name.startswith("."):
                 yield Path(parent, name)

@@ -122,9 +122,10 @@ def _gain_is_claim(card: Card, header: Header) -> Reading | None:
     """Tell whether ``GAIN`` is a physical gain: by its comment's unit or, as a guess, beside a read noise."""
     if _ELECTRONS.search(card.comment) or _ELECTRONS.search(card.text):
         return Reading(value=True)
-    beside = any(header.text(key) for key in ("RDNOISE", "READNOIS", "RON"))
+    if not any(header.text(key) for key in ("RDNOISE", "READNOIS", "RON")):
+        return None
     whole = number_of(card.text)[0].is_integer()
-    return Reading(value=True, guess=True) if beside and not whole else None
+    return None if whole else Reading(value=True, guess=True)
 
 
 def gain_setting(card: Card, header: Header) -> Reading | None:
