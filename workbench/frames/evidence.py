@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.frames.rawness import extremes, histogram, noise_correlation, share_at_zero, step_of, uneven_codes
+from workbench.frames.history import tells_of_processing
+from workbench.frames.rawness import (
+    extremes,
+    histogram,
+    noise_correlation,
+    share_at_zero,
+    step_of,
+    uneven_codes,
+    window_of,
+)
 from workbench.results import Problem
 
 if TYPE_CHECKING:
@@ -27,44 +36,20 @@ ACTION = "left out; --accept uses it"
 
 # practical margins, added to what the estimators' own errors allow
 MOST_CLIPPED = 1e-3  # share of pixels at zero: shifts the mean by less than a thousandth of the noise
-MOST_CORRELATION = 0.05  # between neighbours: makes a variance wrong by no more than that
+MOST_CORRELATION = 0.03  # crosstalk between pixels stays below it; a blur that takes a quarter of the variance does not
 FEWEST_PEAKS = 0.25  # of the share that noise has; suppression leaves below 0.22 even where it spares one sigma
 
 _STACK_KEYS = ("STACKCNT", "NCOMBINE", "NUMFRAME", "SNAPSHOT", "RESTACK")
+# what ccdproc, IRAF and the pipelines of observatories write when they have done it
+_DONE_KEYS = frozenset(
+    {
+        *("SUBBIAS", "SUBDARK", "SUBOSCAN", "FLATCOR", "GAINCOR", "CRMEDIAN", "CRLACOSM"),
+        *("ZEROCOR", "DARKCOR", "BIASCOR", "ILLUMCOR", "CCDPROC", "DARKCORR", "BIASCORR", "FLATCORR"),
+    }
+)
 _NOT_DONE = frozenset({"", "F", "N", "NO", "NONE", "FALSE", "0", "OMIT", "PERFORM", "SKIPPED", "OFF"})
 _NO_CALSTAT = frozenset({"", "NONE", "NO", "RAW", "N/A"})
 _PROSE_KEYS = frozenset({"HISTORY", "COMMENT", "PROCESS", "PixInsight:ProcessingHistory"})
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# what ccdproc, IRAF and the pipelines of observatories write when they have done it
-_DONE_KEYS = _words(
-    "SUBBIAS SUBDARK SUBOSCAN FLATCOR GAINCOR CRMEDIAN CRLACOSM ZEROCOR DARKCOR BIASCOR ILLUMCOR CCDPROC "
-    "DARKCORR BIASCORR FLATCORR"
-)
-# a process whose name says all
-_PROCESSES = _words(
-    "imagecalibration imageintegration cosmeticcorrection drizzleintegration fastintegration staralignment pixelmath "
-    "imcombine zerocombine darkcombine flatcombine lacosmic debayered demosaiced debayering demosaicing"
-)
-# two words, one of each set, in one clause
-_PAIRS = (
-    (
-        _words("bias zero dark darks flat flats flatfield overscan hot cosmetic"),
-        _words("subtracted subtraction corrected correction removed removal divided division suppressed suppression"),
-    ),
-    (_words("calibrated"), _words("bias dark darks flat flats frame frames image images light lights astap siril")),
-    (
-        _words("stacked stacking combined coadded integrated averaged"),
-        _words("frames images exposures subs lights darks flats biases mean median sigma winsorized rejection"),
-    ),
-    (_words("flat flatfield"), _words("fielded applied")),
-)
-_NEGATIONS = _words("no not none never without off disabled skipped omitted false required needed pending failed un")
-_PLANS = _words("for to before needs use")  # "frame for dark subtraction" was not subtracted
 
 
 def header_evidence(file: str, cards: Sequence[Card], stack_count: int | None) -> list[Problem]:
@@ -117,21 +102,9 @@ def _processed(cards: Sequence[Card]) -> str | None:
 
 def _told(cards: Sequence[Card]) -> str | None:
     for card in cards:
-        clauses = re.split(r"[,;.]\s|\s/\s", card.text) if card.key in _PROSE_KEYS else ()
-        if any(_tells_of_processing(clause) for clause in clauses):
+        if card.key in _PROSE_KEYS and tells_of_processing(card.text):
             return f"is processed already ({card.key}: {_quoted(card.text)})"
     return None
-
-
-def _tells_of_processing(clause: str) -> bool:
-    words = re.findall(r"[a-z]+", clause.lower())
-    found = set(words)
-    if found & _NEGATIONS:
-        return False
-    hits = [found & _PROCESSES]
-    hits += [found & (one | other) for one, other in _PAIRS if found & one and found & other]
-    starts = [min(words.index(word) for word in hit) for hit in hits if hit]
-    return bool(starts) and not _PLANS.intersection(words[: min(starts)])
 
 
 def _rescaled(cards: Sequence[Card]) -> str | None:
@@ -222,6 +195,9 @@ def _codes(levels: NDArray[np.int64], counts: NDArray[np.int64], second: NDArray
 
 
 def _peaks(frame: NDArray[Any], distances: Iterable[int]) -> Iterator[str]:
+    window = window_of(frame)
+    if np.mean(window == window.max()) > MOST_CLIPPED:
+        return  # saturation levels the peaks as well
     for distance in distances:
         above, below = extremes(frame, distance)
         error = np.sqrt(max(above, 1 / frame.size) / min(frame.size, 2**18))
