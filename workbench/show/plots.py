@@ -83,7 +83,7 @@ def plot_dark_mean(results: Results, group: str | None = None, region: str | Non
         axes.axhspan(level.value - level.std_error, level.value + level.std_error, color=GREY, alpha=0.35, lw=0)
         axes.axhline(level.value, color=BLACK, ls=":", label="bias level")
     _grid(axes)
-    legend(axes)
+    legend(axes, "best")
     return figure
 
 
@@ -171,7 +171,7 @@ def plot_convergence(
         axes.axhline(truth, color=BLACK, ls=":", label="truth")
     axes.set_xticks(sorted(set(table["n_frames"])))
     _grid(axes)
-    legend(axes)
+    legend(axes, "best")
     return figure
 
 
