@@ -115,6 +115,14 @@ def test_a_single_file_is_a_catalogue_of_one(night):
     assert table.attrs["root"] == night
 
 
+def test_the_folder_has_its_name_even_when_it_is_called_a_dot(night, monkeypatch):
+    write_frame(night / "a.fits", DARK)
+    monkeypatch.chdir(night)
+    table = catalogue(".")
+    assert table.attrs["root"] == night
+    assert list(table["path"]) == [str(night / "a.fits")]
+
+
 def test_the_folder_of_the_user_says_the_kind_where_nothing_nearer_does(tmp_path):
     write_frame(tmp_path / "Darks" / "x.fits", "EXPTIME = 2")
     header = catalogue(tmp_path / "Darks")["header"][0]

@@ -107,7 +107,7 @@ def catalogue(
         When the manifest breaks a rule, or names a region beyond a frame.
     """
     given = Path(path)
-    root = given if given.is_dir() else given.parent
+    root = (given if given.is_dir() else given.parent).resolve()  # "." has no name
     closed: list[Problem] = []
     files = _frame_files(given, closed)
     said = find_manifest(root, manifest)

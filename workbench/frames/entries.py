@@ -57,11 +57,11 @@ def read_entry(root: Path, file: str, manifest: Manifest) -> Entry:
     Parameters
     ----------
     root, file
-        The folder of frames, and the file relative to it, with slashes.
+        The folder of frames (absolute), and the file relative to it, with slashes.
     manifest
         Its rules are applied in order; later ones win.
     """
-    path = (root / file).absolute()
+    path = root / file
     fault: FrameError | None = None
     frame = None
     try:
@@ -85,7 +85,7 @@ def read_entry(root: Path, file: str, manifest: Manifest) -> Entry:
 
 def _with_root(found: Resolved, root: Path) -> Resolved:
     """Guess the kind from the name of the folder itself where nothing nearer says it."""
-    name = root.absolute().name
+    name = root.name
     said = dict(values_in_part(name))
     if "kind" in found.values or "kind" not in said:
         return found
