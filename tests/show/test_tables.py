@@ -92,7 +92,22 @@ def test_the_summary_names_one_number_a_quantity_by_the_best_method_and_says_wha
     assert "0.00512 ± 0.00003 electron / s" in shown
     assert "In 600 s a pixel gathers 3.07 electron without light; they add 1.8 electron of noise." in shown
     assert "-0.004" not in shown
-    assert "Are the darks darker than the bias? Yes. every dark lies below the bias" in shown
+    assert "Are the darks darker than the bias? Yes. Every dark lies below the bias." in shown
+
+
+def test_what_every_owner_asks_for_is_in_the_summary_with_the_reason_why_it_is_not_known(results):
+    results.measurements = [one for one in results.measurements if one.name == "read_noise"]
+    results.not_measured = [NotMeasured("gain", "no flats", {"group": "g1"}), NotMeasured("lattice", "floats", {})]
+    text = text_of(tables.summary_html(results))
+    assert "gain Electrons per adu of the file. not measured no flats read noise" in text
+    assert "lattice" not in text
+
+
+def test_the_summary_keeps_the_notes_of_its_numbers(results):
+    text = text_of(tables.summary_html(results))
+    assert "0.00512 ± 0.00003 electron / s 1" in text
+    assert "Glow is inside." in text
+    assert "Meaningless" not in text
 
 
 def test_a_method_that_needs_the_mean_is_never_the_summary(results):
@@ -108,7 +123,7 @@ def test_all_measurements_stand_in_the_full_tables_with_notes_as_footnotes(resul
     assert shown.count('class="value"') == len(results.measurements)
     text = text_of(shown)
     assert "-0.0040 ± 0.0002" in text
-    assert text.endswith("meaningless: the clamp hides it glow is inside")
+    assert text.endswith("Meaningless: the clamp hides it. Glow is inside.")
 
 
 def test_what_was_measured_at_several_exposures_stands_method_by_method(results):
@@ -180,7 +195,7 @@ def test_a_verdict_on_groups_that_differ_names_each(two_groups):
     each = [{"group": "g1", "value": True, "reason": "below"}, {"group": "g2", "value": False, "reason": "above"}]
     two_groups.verdicts["dark_below_bias"] = Verdict(None, "they differ", {"by_group": each})
     text = text_of(tables.verdict_html(two_groups))
-    assert "It depends. they differ group g1: Yes. below group g2: No. above" in text
+    assert "It depends. They differ. group g1: Yes. Below. group g2: No. Above." in text
 
 
 def test_the_terminal_names_the_longest_exposure_alone(results):

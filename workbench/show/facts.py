@@ -109,8 +109,10 @@ def _fit_row(fit: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in fit["coefficients"].items()
     )
     scores = (f"{model} {score:.1f}" for model, score in fit["aicc"].items() if score is not None)
+    figures = {key: f"{fit[key]:.3g}" for key in ("f_test_p", "drop", "onset") if fit[key] is not None}
     return {
         **fit,
+        **figures,
         "coefficients": "; ".join(terms),
         "chi2": f"{fit['chi2']:.4g} / {fit['dof']}",
         "aicc": ", ".join(scores) or None,

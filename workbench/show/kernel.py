@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from subprocess import DEVNULL
+from typing import Any
+
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -23,6 +26,10 @@ class ThisInterpreter(KernelSpecManager):
 
 class ThisInterpreterKernel(AsyncKernelManager):
     """Starts kernels from :class:`ThisInterpreter`."""
+
+    def start_kernel(self, **rest: Any) -> Any:
+        """Start the kernel; what it writes past the notebook, as when it is killed while it starts, is not shown."""
+        return super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **rest)
 
     @default("kernel_spec_manager")
     def _this_interpreter(self) -> ThisInterpreter:

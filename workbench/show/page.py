@@ -35,12 +35,11 @@ def report_page(notebook: NotebookNode, *, title: str, created: datetime | None 
     notebook
         An executed notebook; it is not changed.
     title
-        The page's title, as text.
+        The page's title, as text; it takes the place of the notebook's own.
     created
         When the report was made; now, where it is not said.
     """
-    name, rest = _titled(_body(notebook))
-    body, headings = _numbered(rest)
+    body, headings = _numbered(_TITLE.sub("", _body(notebook), count=1))
     when = (created or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
     style = resources.files("workbench.show").joinpath("report.css").read_text(encoding="utf-8")
     links = (tag("li", tag("a", text, href=f"#{anchor}")) for anchor, text in headings)
@@ -53,7 +52,11 @@ def report_page(notebook: NotebookNode, *, title: str, created: datetime | None 
         tag("style", Html(style)),
     ]
     page = [
-        tag("header", name, tag("p", f"{title}; made on {when} by dark-frame-workbench {__version__}", class_="about")),
+        tag(
+            "header",
+            tag("h1", title),
+            tag("p", f"Made on {when} by dark-frame-workbench {__version__}", class_="about"),
+        ),
         tag("nav", tag("ol", *links), aria_label="Contents"),
         tag("main", body),
         tag("footer", "The numbers stand in results.json, the code that found them in report.ipynb, beside this page."),
@@ -88,12 +91,6 @@ def _for_its_owner(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return shown
-
-
-def _titled(body: str) -> tuple[Html, str]:
-    """Take the first title out of the body."""
-    found = _TITLE.search(body)
-    return (Html(found[0]), body.replace(found[0], "", 1)) if found else (Html(), body)
 
 
 def _numbered(body: str) -> tuple[Html, list[tuple[str, Html]]]:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from workbench import errors
 from workbench.errors import InputError, WorkbenchError
+from workbench.frames.catalogue import catalogue
 from workbench.resources import folder
 from workbench.results import Results
 from workbench.show.kernel import ThisInterpreterKernel
@@ -97,10 +98,11 @@ def write_report(
         key: str(Path(value).resolve()) if key == "manifest" and value else value for key, value in parameters.items()
     }
     target = Path(out).resolve()
-    frames = frames_of(dataset, progress=progress)
-    # by name the kernel checks the dataset again; a path must mean the same from the kernel's folder
-    chosen |= {"dataset": str(dataset) if str(dataset) in dataset_names() else str(frames), "out": "."}
     with _workshop(target) as place:
+        frames = frames_of(dataset, progress=progress)
+        catalogue(frames, manifest=chosen.get("manifest"))  # what it refuses is said now, not after the kernel's start
+        # by name the kernel checks the dataset again; a path must mean the same from the kernel's folder
+        chosen |= {"dataset": str(dataset) if str(dataset) in dataset_names() else str(frames), "out": "."}
         made = ReportPaths.inside(place)
         executed = _executed(notebook, chosen, place, progress=progress)
         nbformat.write(executed, made.notebook)  # type: ignore[no-untyped-call]

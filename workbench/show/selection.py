@@ -58,6 +58,11 @@ def in_order(measurements: Iterable[Measurement]) -> list[Measurement]:
     return sorted(measurements, key=lambda one: _ORDER.get(one.name, len(_ORDER)))
 
 
+def in_nomenclature_order(names: Iterable[str]) -> list[str]:
+    """Sort names of quantities, those that the nomenclature does not know last."""
+    return sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+
+
 def key_measurements(results: Results) -> list[Measurement]:
     """Choose one measurement of each quantity, group and region: the most reliable method, then the most frames.
 

@@ -13,6 +13,7 @@ from workbench.show.selection import (
     column_title,
     columns,
     hidden_conditions,
+    in_nomenclature_order,
     in_order,
     key_measurements,
 )
@@ -21,6 +22,7 @@ from workbench.show.words import (
     conditions_in_words,
     definition,
     meaning,
+    sentence,
     unit_in_words,
     verdict_in_words,
 )
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from workbench.results import Measurement, NotMeasured
+
+
+# no report is complete without them, or the reason why they are missing
+_ASKED = ("gain", "read_noise", "dark_current")
+_NOTHING = "Nothing could be measured; the reasons are below."
 
 
 def value_html(one: Measurement) -> Html:
@@ -53,29 +60,41 @@ def summary_html(results: Results) -> Html:
     Returns
     -------
     Html
-        A table with a row for each quantity and a column for each group and region, then the verdicts.
+        A table with a row for each quantity and a column for each group and region, its notes, then the verdicts.
+        What every owner asks for has a row even where it could not be measured, with the reason.
     """
-    chosen = key_measurements(results)
     places = columns(results)
-    names = list(dict.fromkeys(one.name for one in chosen))
-    by_place = {(one.name, column_of(one)): one for one in chosen}
-    rows = [[_quantity(name), *(_summary_cell(by_place.get((name, place))) for place in places)] for name in names]
+    by_place = {(one.name, column_of(one)): one for one in key_measurements(results)}
+    asked = [name for name in _ASKED if any(one.name == name for one in results.not_measured)]
+    names = in_nomenclature_order({name for name, _ in by_place} | set(asked))
+    notes: dict[str, int] = {}
+    rows = [
+        [quantity_html(name), *(_summary_cell(results, name, place, by_place, notes) for place in places)]
+        for name in names
+    ]
     head = ["quantity", *(column_title(place, results) for place in places)]
-    numbers = (
-        table(head, rows) if rows else tag("p", "Nothing could be measured; the reasons are below.", class_="absent")
-    )
-    return joined([numbers, verdict_html(results)])
+    numbers = table(head, rows) if places and rows else tag("p", _NOTHING, class_="absent")
+    return joined([numbers, _footnotes(notes), verdict_html(results)])
 
 
-def _quantity(name: str) -> Html:
+def quantity_html(name: str) -> Html:
+    """Write a quantity's name with what it is."""
     return joined([tag("strong", name.replace("_", " ")), tag("small", definition(name))])
 
 
-def _summary_cell(one: Measurement | None) -> Html:
+def _summary_cell(
+    results: Results,
+    name: str,
+    place: Column,
+    by_place: Mapping[tuple[str, Column], Measurement],
+    notes: dict[str, int],
+) -> Html:
+    one = by_place.get((name, place))
     if one is None:
-        return tag("span", "not measured", class_="absent")
-    where = _where(one.conditions)
-    return joined([value_html(one), tag("small", meaning(one)), tag("small", where, class_="where")])
+        reasons = [other.reason for other in results.not_measured if (other.name, column_of(other)) == (name, place)]
+        return joined([tag("span", "not measured", class_="absent"), tag("small", *(reasons[:1]))])
+    parts = [value_html(one), _marks(one, notes), tag("small", meaning(one))]
+    return joined([*parts, tag("small", _where(one.conditions), class_="where")])
 
 
 def measurements_html(results: Results) -> Html:
@@ -85,7 +104,7 @@ def measurements_html(results: Results) -> Html:
     has a table of its own, methods side by side.
     """
     if not results.measurements:
-        return tag("p", "Nothing could be measured; the reasons are below.", class_="absent")
+        return tag("p", _NOTHING, class_="absent")
     notes: dict[str, int] = {}
     ordered = in_order(results.measurements)
     many = dict.fromkeys(one.name for one in ordered if "exposure" in one.conditions)
@@ -142,14 +161,19 @@ def _how(method: str) -> str:
 def _value_cell(one: Measurement | None, notes: dict[str, int], *, unit: bool = True) -> Html:
     if one is None:
         return tag("span", "-", class_="absent")
-    marks = [str(notes.setdefault(note, len(notes) + 1)) for note in one.notes]
     frames = f"{one.n_frames} frames" if one.n_frames else ""
     value = value_html(one) if unit else tag("span", _number(one), class_="value")
-    return joined([value, *([tag("sup", ", ".join(marks))] if marks else []), tag("small", frames)])
+    return joined([value, _marks(one, notes), tag("small", frames)])
+
+
+def _marks(one: Measurement, notes: dict[str, int]) -> Html:
+    """Return the marks of a measurement's notes, numbered in the order in which they first occur."""
+    marks = [str(notes.setdefault(note, len(notes) + 1)) for note in one.notes]
+    return tag("sup", ", ".join(marks)) if marks else Html()
 
 
 def _footnotes(notes: Mapping[str, int]) -> Html:
-    return tag("ol", *(tag("li", note) for note in notes), class_="notes") if notes else Html()
+    return tag("ol", *(tag("li", sentence(note)) for note in notes), class_="notes") if notes else Html()
 
 
 def verdict_html(results: Results) -> Html:
@@ -163,7 +187,7 @@ def verdict_html(results: Results) -> Html:
         )
         parts += [
             tag("dt", question),
-            tag("dd", tag("strong", answer), " ", verdict.reason, tag("small", figures) if figures else ""),
+            tag("dd", tag("strong", answer), " ", sentence(verdict.reason), tag("small", figures) if figures else ""),
             *(_one_verdict(name, one) for one in single if len(single) > 1),
         ]
     return tag("dl", *parts, class_="verdicts") if parts else Html()
@@ -172,7 +196,7 @@ def verdict_html(results: Results) -> Html:
 def _one_verdict(name: str, one: Mapping[str, Any]) -> Html:
     where = conditions_in_words({key: one[key] for key in ("group", "region") if key in one})
     answer = verdict_in_words(name, Verdict(one["value"], one["reason"]))[1]
-    return tag("dd", where, ": ", tag("strong", answer), " ", str(one["reason"]))
+    return tag("dd", where, ": ", tag("strong", answer), " ", sentence(str(one["reason"])))
 
 
 def not_measured_html(results: Results) -> Html:
@@ -184,7 +208,7 @@ def not_measured_html(results: Results) -> Html:
         reasons.setdefault((one.name, one.reason), []).append(one)
     without = hidden_conditions(results)
     rows = [
-        [_quantity(name), reason, joined((_place(one, without) for one in ones), "; ")]
+        [quantity_html(name), reason, joined((_place(one, without) for one in ones), "; ")]
         for (name, reason), ones in reasons.items()
     ]
     return table(["quantity", "why not", "where"], rows)

@@ -172,12 +172,22 @@ def meaning(one: Measurement) -> str:
     return _SAYINGS[one.name](one) if one.name in _SAYINGS else definition(one.name)
 
 
+def sentence(text: str) -> str:
+    """Let a text begin with a capital letter and end with a full stop.
+
+    Examples
+    --------
+    >>> sentence("no gain is known")
+    'No gain is known.'
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", ")")) else ".")
+
+
 def definition(name: str) -> str:
     """Return what a quantity is, from the nomenclature, as a sentence."""
     if name not in NOMENCLATURE:
         return ""
-    text = NOMENCLATURE[name].meaning
-    return text[0].upper() + text[1:] + "."
+    return sentence(NOMENCLATURE[name].meaning)
 
 
 _QUESTIONS: dict[str, tuple[str, dict[bool | str | None, str]]] = {
