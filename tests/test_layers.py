@@ -15,6 +15,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 def layer(parts: tuple[str, ...]) -> str:
     first = parts[0].removesuffix(".py") if parts else "__init__"
+    if first == "__main__":
+        return "cli"
     return "vocabulary" if first in VOCABULARY else first
 
 

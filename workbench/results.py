@@ -307,7 +307,7 @@ def schema_faults(record: object) -> Sequence[str]:
     import jsonschema  # noqa: PLC0415 - slow to import, needed only to write and read reports
 
     validator = jsonschema.Draft202012Validator(schema())
-    return [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(record)]  # type: ignore[arg-type]
+    return [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(record)]
 
 
 def validate(record: object) -> None:

@@ -51,7 +51,7 @@ def test_frames_are_counted_by_camera_settings_kind_exposure_and_temperature(nig
     assert (
         text
         == f"""\
-{night}: 6 files, 6 may be measured
+{night.name}: 6 files, 6 may be measured
 
 g1  Cam, 6 x 4 pixels, gain setting 100, offset setting 30
     kind  exposure [s]  temperature [deg C]  set point  gain setting  files  usable

@@ -48,7 +48,8 @@ def inspection_text(table: pd.DataFrame) -> str:
         and where they come from; then every file that has a conflict or a fault.
     """
     usable = int(table["usable"].sum())
-    head = f"{table.attrs.get('root', 'frames')}: {_count(len(table), 'file')}, {usable} may be measured"
+    name = table.attrs["root"].name if "root" in table.attrs else "frames"
+    head = f"{name}: {_count(len(table), 'file')}, {usable} may be measured"
     blocks = [[printable(head)], *(_group_lines(rows) for rows in _groups(table)), _guess_lines(table)]
     blocks += [_unread_lines(table), _problem_lines(table)]
     return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
