@@ -26,7 +26,7 @@ SCHEMA_NAME = "workbench-results/1"
 
 
 def rounded(value: float, std_error: float) -> tuple[str, str]:
-    """Write a value and its error with two digits of the error when it starts with 1, else one.
+    """Write a value and its error with two digits of the error when it starts with 1 or 2, else one.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def rounded(value: float, std_error: float) -> tuple[str, str]:
         return f"{value:.10g}", f"{std_error:.2g}"
     exponent = math.floor(math.log10(std_error))
     lead = std_error / 10**exponent
-    decimals = (1 if lead < 1.95 else 0) - exponent
+    decimals = (1 if lead < 2.95 else 0) - exponent
     if decimals < 0:
         return f"{round(value, decimals):.0f}", f"{round(std_error, decimals):.0f}"
     return f"{value:.{decimals}f}", f"{std_error:.{decimals}f}"

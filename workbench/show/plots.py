@@ -197,6 +197,7 @@ def plot_photon_transfer(results: Results, group: str | None = None, region: str
     ends = np.array([0.0, float(table["mean"].max())])
     upper.plot(ends, ends / gain.value, color=VERMILION, lw=1.5, label="mean / gain")
     lower.axhline(0, color=VERMILION, lw=1.5)
+    upper.ticklabel_format(axis="y", scilimits=(0, 4), useMathText=True)
     for axes in (upper, lower):
         _grid(axes)
     legend(upper, "upper left")
