@@ -103,6 +103,43 @@ def test_what_every_owner_asks_for_is_in_the_summary_with_the_reason_why_it_is_n
     assert "lattice" not in text
 
 
+def test_a_gain_that_was_given_is_called_given(results):
+    results.measurements = [one for one in results.measurements if one.name != "gain"]
+    results.not_measured = [NotMeasured("gain", "no flats", {"group": "g1"})]
+    results.parameters = {"gain": 0.25, "gain_error": 0.01}
+    assert "0.25 ± 0.01 electron / adu Given, and used for all electrons." in text_of(tables.summary_html(results))
+    assert results_table(results).splitlines()[1] == "converted with the given gain, 0.25 +/- 0.01 electron / adu"
+
+
+def test_regions_stand_side_by_side_and_share_what_their_group_has(results):
+    results.measurements = [
+        Measurement("lattice", 16.0, 0.0, "adu", "greatest common divisor", {"group": "g1"}),
+        Measurement("gain", 0.25, 0.003, "electron / adu", "photon transfer", {"group": "g1", "region": "left"}),
+        Measurement("gain", 0.26, 0.003, "electron / adu", "photon transfer", {"group": "g1", "region": "right"}),
+    ]
+    results.not_measured = [NotMeasured("read_noise", "no bias", {"group": "g1"})]
+    text = text_of(tables.summary_html(results))
+    assert text.startswith("quantity region left region right gain")
+    assert text.count("Only multiples of 16") == 2
+    assert text.count("no bias") == 2
+    assert text_of(tables.measurements_html(results)).count("16 adu") == 2
+
+
+def test_quantities_that_share_a_reason_share_a_line_in_the_terminal(results):
+    results.not_measured = [NotMeasured(name, "no flats", {"group": "g1"}) for name in ("gain", "native_gain")]
+    assert "  gain, native_gain: no flats" in results_table(results).splitlines()
+
+
+def test_places_of_one_reason_are_told_together(results):
+    results.not_measured = [
+        NotMeasured("dark_current", "no pair", {"group": "g1", "region": region, "exposure": exposure})
+        for region in ("left", "right")
+        for exposure in (10.0, 60.0)
+    ]
+    assert text_of(tables.not_measured_html(results)).endswith("No pair. region left / right, 10 / 60 s")
+    assert "  dark_current (region left / right, 10 / 60 s): no pair" in results_table(results)
+
+
 def test_the_summary_keeps_the_notes_of_its_numbers(results):
     text = text_of(tables.summary_html(results))
     assert "0.00512 ± 0.00003 electron / s 1" in text
@@ -122,7 +159,7 @@ def test_all_measurements_stand_in_the_full_tables_with_notes_as_footnotes(resul
     shown = tables.measurements_html(results)
     assert shown.count('class="value"') == len(results.measurements)
     text = text_of(shown)
-    assert "-0.0040 ± 0.0002" in text
+    assert "-0.0040 ± 0.0003" in text
     assert text.endswith("Meaningless: the clamp hides it. Glow is inside.")
 
 
@@ -151,8 +188,8 @@ def test_a_quantity_that_one_group_lacks_is_said_to_be_missing_there(two_groups)
 
 def test_one_reason_is_given_once_with_all_its_places(two_groups):
     text = text_of(tables.not_measured_html(two_groups))
-    assert text.count("nothing saturates; shoot a flat that does") == 1
-    assert "group g1; group g2" in text
+    assert text.count("Nothing saturates; shoot a flat that does.") == 1
+    assert "group g1 / g2" in text
 
 
 def test_nothing_missing_and_no_faults_are_said_in_words(results):
@@ -170,7 +207,7 @@ def test_the_fit_shows_coefficients_with_errors_and_its_rivals(results):
 def test_convergence_shows_the_longest_exposure_beside_the_published_column(results):
     shown = facts.convergence_html(results, PUBLISHED)
     assert shown.count("<tr>") == 1 + 2
-    assert "2 0.00510 ± 0.00010 0.080 ± 0.002 0.0047" in text_of(shown)
+    assert "2 0.00510 ± 0.00010 0.080 ± 0.003 0.0047" in text_of(shown)
 
 
 def test_convergence_without_any_is_empty(results):
@@ -252,10 +289,10 @@ def test_a_number_is_said_in_plain_words(name, value, unit, said):
 def test_the_terminal_shows_every_number_and_refusal(two_groups):
     lines = results_table(two_groups).splitlines()
     assert lines[0] == "my frames: 40 of 42 frames used"
-    assert "gain          0.250 +/- 0.002 electron / adu    photon transfer" in lines
+    assert "gain          0.250 +/- 0.003 electron / adu    photon transfer" in lines
     assert "dark_current  0.00512 +/- 0.00003 electron / s  temporal_variance  -20 deg C, 600 s" in lines
     assert [line for line in lines if line.endswith(":")] == ["g1:", "g2:", "not measured:"]
-    assert "  full_well (group g1; group g2): nothing saturates; shoot a flat that does" in lines
+    assert "  full_well (group g1 / g2): nothing saturates; shoot a flat that does" in lines
     assert lines[-1] == "1 fault is listed in the report"
 
 

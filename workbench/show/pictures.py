@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from workbench.show.markup import Picture, tag
-from workbench.show.selection import column_title, columns
+from workbench.show.selection import column_title, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def show_pictures(
     **rest
         Further arguments of ``plot``.
     """
-    places = columns(results)
+    places = side_by_side(results)
     drawn = [(place, plot(results, group=place[0] or None, region=place[1] or None, **rest)) for place in places]
     shown = [(place, figure) for place, figure in drawn if figure is not None]
     if not shown:

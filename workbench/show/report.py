@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 NOTEBOOK = "90_camera_report.ipynb"
 _REFUSALS = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, WorkbenchError)}
 _TICK = 0.5  # s
+_BAR = "{percentage:3.0f} % |{bar:20}| {elapsed} {desc}"
 
 
 @dataclass(frozen=True)
@@ -227,10 +228,10 @@ def _bar(notebook: NotebookNode, *, show: bool) -> Iterator[dict[str, Callable[.
     sections = _sections(notebook)
     hidden = not (show and sys.stderr.isatty())
     stopped = threading.Event()
-    with tqdm(total=len(cells) + 1, unit="cell", file=sys.stderr, disable=hidden, leave=False, desc="Start") as bar:
+    with tqdm(total=len(cells) + 1, bar_format=_BAR, file=sys.stderr, disable=hidden, leave=False, desc="start") as bar:
 
         def begin(cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG001 - the hook's signature
-            bar.set_description(sections.get(cell.get("id", ""), "Start"))
+            bar.set_description_str(sections.get(cell.get("id", ""), "start"))
 
         def end(cell: NotebookNode, cell_index: int, execute_reply: object) -> None:  # noqa: ARG001
             bar.update()
@@ -252,7 +253,7 @@ def _bar(notebook: NotebookNode, *, show: bool) -> Iterator[dict[str, Callable[.
 
 def _sections(notebook: NotebookNode) -> dict[str, str]:
     """Map each cell's id to the heading above it."""
-    found, title = {}, "Start"
+    found, title = {}, "start"
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("#"):
             title = cell.source.splitlines()[0].lstrip("# ")

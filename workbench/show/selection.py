@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from workbench.results import Measurement, NotMeasured, Results
 
+_Entry = TypeVar("_Entry")
 Column = tuple[str, str]  # group and region, "" where there is none
 # conditions that a column's title or the table of groups tells already
 OF_COLUMN = frozenset({"group", "region", "gain_setting", "offset_setting"})
@@ -45,12 +46,32 @@ def hidden_conditions(results: Results) -> frozenset[str]:
     return OF_COLUMN - {"region"} - ({"group"} if len(results.groups) > 1 else set())
 
 
+def side_by_side(results: Results) -> list[Column]:
+    """List the columns of a table: a group that has regions is shown by its regions alone."""
+    places = columns(results)
+    divided = {group for group, region in places if region}
+    return [(group, region) for group, region in places if region or group not in divided]
+
+
+def found_at(place: Column, by_place: Mapping[Column, _Entry]) -> _Entry | None:
+    """Look a column's entry up; what holds for a whole group holds for its regions."""
+    return by_place.get(place, by_place.get((place[0], "")))
+
+
 def column_title(column: Column, results: Results) -> str:
     """Name a column by what tells it from the others: ``g1``, or ``g1, region E``."""
     group, region = column
     words = [group] if group and len(results.groups) > 1 else []
     words += [f"region {region}"] if region else []
     return ", ".join(words) or "value"
+
+
+def given_gain(results: Results) -> str:
+    """Write the gain that was given, with its error if that is known; nothing where none was given."""
+    gain, error = (results.parameters.get(key) for key in ("gain", "gain_error"))
+    if gain is None:
+        return ""
+    return f"{gain:g} {f'+/- {error:g} ' if error else ''}electron / adu"
 
 
 def in_order(measurements: Iterable[Measurement]) -> list[Measurement]:

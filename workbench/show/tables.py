@@ -12,16 +12,20 @@ from workbench.show.selection import (
     column_of,
     column_title,
     columns,
+    found_at,
+    given_gain,
     hidden_conditions,
     in_nomenclature_order,
     in_order,
     key_measurements,
+    side_by_side,
 )
 from workbench.show.words import (
     METHODS,
     conditions_in_words,
     definition,
     meaning,
+    places_in_words,
     sentence,
     unit_in_words,
     verdict_in_words,
@@ -29,9 +33,9 @@ from workbench.show.words import (
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from workbench.results import Measurement, NotMeasured
+    from workbench.results import Measurement
 
 
 # no report is complete without them, or the reason why they are missing
@@ -50,8 +54,12 @@ def _number(one: Measurement) -> str:
     return f"{value} ± {error}" if one.std_error else value
 
 
-def _where(conditions: Mapping[str, Any], *, without: Collection[str] = OF_COLUMN) -> str:
-    return conditions_in_words(conditions, without=without).replace(" deg C", "\u00a0°C").replace(" s", "\u00a0s")
+def _where(conditions: Mapping[str, Any]) -> str:
+    return _units(conditions_in_words(conditions, without=OF_COLUMN))
+
+
+def _units(words: str) -> str:
+    return words.replace(" deg C", "\u00a0°C").replace(" s", "\u00a0s")
 
 
 def summary_html(results: Results) -> Html:
@@ -63,14 +71,15 @@ def summary_html(results: Results) -> Html:
         A table with a row for each quantity and a column for each group and region, its notes, then the verdicts.
         What every owner asks for has a row even where it could not be measured, with the reason.
     """
-    places = columns(results)
-    by_place = {(one.name, column_of(one)): one for one in key_measurements(results)}
-    asked = [name for name in _ASKED if any(one.name == name for one in results.not_measured)]
-    names = in_nomenclature_order({name for name, _ in by_place} | set(asked))
+    places = side_by_side(results)
+    known: dict[str, dict[Column, Measurement]] = {}
+    for one in key_measurements(results):
+        known.setdefault(one.name, {})[column_of(one)] = one
+    asked = {one.name for one in results.not_measured} & set(_ASKED)
     notes: dict[str, int] = {}
     rows = [
-        [quantity_html(name), *(_summary_cell(results, name, place, by_place, notes) for place in places)]
-        for name in names
+        [quantity_html(name), *(_summary_cell(results, name, place, known.get(name, {}), notes) for place in places)]
+        for name in in_nomenclature_order(known.keys() | asked)
     ]
     head = ["quantity", *(column_title(place, results) for place in places)]
     numbers = table(head, rows) if places and rows else tag("p", _NOTHING, class_="absent")
@@ -83,18 +92,18 @@ def quantity_html(name: str) -> Html:
 
 
 def _summary_cell(
-    results: Results,
-    name: str,
-    place: Column,
-    by_place: Mapping[tuple[str, Column], Measurement],
-    notes: dict[str, int],
+    results: Results, name: str, place: Column, known: Mapping[Column, Measurement], notes: dict[str, int]
 ) -> Html:
-    one = by_place.get((name, place))
-    if one is None:
-        reasons = [other.reason for other in results.not_measured if (other.name, column_of(other)) == (name, place)]
-        return joined([tag("span", "not measured", class_="absent"), tag("small", *(reasons[:1]))])
-    parts = [value_html(one), _marks(one, notes), tag("small", meaning(one))]
-    return joined([*parts, tag("small", _where(one.conditions), class_="where")])
+    one = found_at(place, known)
+    if one is not None:
+        parts = [value_html(one), _marks(one, notes), tag("small", meaning(one))]
+        return joined([*parts, tag("small", _where(one.conditions), class_="where")])
+    given = given_gain(results)
+    if name == "gain" and given:
+        value = tag("span", given.replace("+/-", "±"), class_="value")
+        return joined([value, tag("small", "Given, and used for all electrons.")])
+    reasons = {column_of(other): other.reason for other in reversed(results.not_measured) if other.name == name}
+    return joined([tag("span", "not measured", class_="absent"), tag("small", found_at(place, reasons) or "")])
 
 
 def measurements_html(results: Results) -> Html:
@@ -116,14 +125,14 @@ def measurements_html(results: Results) -> Html:
 
 
 def _measured_once(results: Results, ones: Sequence[Measurement], notes: dict[str, int]) -> Html:
-    places = columns(results)
+    places = side_by_side(results)
     rows: dict[tuple[str, str, str], dict[Column, Measurement]] = {}
     for one in ones:
         where = _where(one.conditions)
         rows.setdefault((one.name, one.method, where), {})[column_of(one)] = one
     head = ["quantity", *(column_title(place, results) for place in places), "how", "where"]
     body = [
-        [name.replace("_", " "), *(_value_cell(found.get(place), notes) for place in places), _how(method), where]
+        [name.replace("_", " "), *(_value_cell(found_at(place, found), notes) for place in places), _how(method), where]
         for (name, method, where), found in rows.items()
     ]
     return table(head, body) if body else Html()
@@ -181,14 +190,15 @@ def verdict_html(results: Results) -> Html:
     parts = []
     for name, verdict in results.verdicts.items():
         question, answer = verdict_in_words(name, verdict)
-        single = verdict.details.get("by_group", [])
+        each = verdict.details.get("by_group", [])
+        differ = len({(one["value"], one["reason"]) for one in each}) > 1
         figures = conditions_in_words(
             {key: one for key, one in verdict.details.items() if isinstance(one, (int, float, str))}
         )
         parts += [
             tag("dt", question),
             tag("dd", tag("strong", answer), " ", sentence(verdict.reason), tag("small", figures) if figures else ""),
-            *(_one_verdict(name, one) for one in single if len(single) > 1),
+            *(_one_verdict(name, one) for one in each if differ),
         ]
     return tag("dl", *parts, class_="verdicts") if parts else Html()
 
@@ -203,16 +213,12 @@ def not_measured_html(results: Results) -> Html:
     """Show what the frames could not tell, why, and what to shoot; the same reason is given once."""
     if not results.not_measured:
         return tag("p", "Everything that the workbench knows how to measure was measured.")
-    reasons: dict[tuple[str, str], list[NotMeasured]] = {}
+    reasons: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in results.not_measured:
-        reasons.setdefault((one.name, one.reason), []).append(one)
+        reasons.setdefault((one.name, one.reason), []).append(one.conditions)
     without = hidden_conditions(results)
     rows = [
-        [quantity_html(name), reason, joined((_place(one, without) for one in ones), "; ")]
-        for (name, reason), ones in reasons.items()
+        [quantity_html(name), sentence(reason), _units(places_in_words(places, without=without)) or "everywhere"]
+        for (name, reason), places in reasons.items()
     ]
     return table(["quantity", "why not", "where"], rows)
-
-
-def _place(one: NotMeasured, without: Collection[str]) -> str:
-    return _where(one.conditions, without=without) or "everywhere"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.show.selection import (
     OF_COLUMN,
@@ -10,13 +10,14 @@ from workbench.show.selection import (
     column_of,
     column_title,
     columns,
+    given_gain,
     hidden_conditions,
     longest_exposures,
 )
-from workbench.show.words import conditions_in_words, printable, verdict_in_words
+from workbench.show.words import conditions_in_words, places_in_words, printable, verdict_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from workbench.results import Results
 
@@ -31,6 +32,8 @@ def results_table(results: Results) -> str:
     """
     data = results.dataset
     lines = [f"{printable(data['name'])}: {data['n_used']} of {data['n_frames']} frames used"]
+    given = given_gain(results)
+    lines += [f"converted with the given gain, {given}"] if given else []
     for place in columns(results):
         lines += ["", *_numbers(results, place)]
     lines += _not_measured(results)
@@ -57,11 +60,13 @@ def _not_measured(results: Results) -> list[str]:
     if not results.not_measured:
         return []
     without = hidden_conditions(results)
-    places: dict[tuple[str, str], list[str]] = {}
+    places: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in results.not_measured:
-        places.setdefault((one.name, one.reason), []).append(conditions_in_words(one.conditions, without=without))
-    found = ((name, "; ".join(filter(None, where)), reason) for (name, reason), where in places.items())
-    rows = (f"  {name}{f' ({where})' if where else ''}: {reason}" for name, where, reason in found)
+        places.setdefault((one.name, one.reason), []).append(one.conditions)
+    names: dict[tuple[str, str], list[str]] = {}
+    for (name, reason), where in places.items():
+        names.setdefault((places_in_words(where, without=without), reason), []).append(name)
+    rows = (f"  {', '.join(ones)}{f' ({where})' if where else ''}: {reason}" for (where, reason), ones in names.items())
     return ["", "not measured:", *(printable(row) for row in rows)]
 
 

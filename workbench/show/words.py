@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from workbench.results import Measurement, Verdict
 
@@ -41,6 +41,17 @@ def printable(text: object) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
+def digits(value: float, count: int) -> str:
+    """Write a number with so many digits, a large one without an exponent.
+
+    Examples
+    --------
+    >>> digits(1033.7, 2), digits(0.0051234, 3)
+    ('1,000', '0.00512')
+    """
+    return f"{float(f'{value:.{count}g}'):,.10g}"
+
+
 def number(value: object) -> str:
     """Write a table's value: six digits of a number, nothing for a missing one."""
     if value is None:
@@ -62,6 +73,22 @@ def conditions_in_words(conditions: Mapping[str, Any], *, without: Collection[st
         for key, value in conditions.items()
         if value is not None and key not in without
     )
+
+
+def places_in_words(places: Iterable[Mapping[str, Any]], *, without: Collection[str] = ()) -> str:
+    """Write several conditions as one: each key with all its values.
+
+    Examples
+    --------
+    >>> places_in_words([{"region": "E", "exposure": 2.0}, {"region": "F", "exposure": 12.0}])
+    'region E / F, 2 / 12 s'
+    """
+    values: dict[str, dict[str, None]] = {}
+    for place in places:
+        for key, value in place.items():
+            if value is not None:
+                values.setdefault(key, {})[number(value)] = None
+    return conditions_in_words({key: " / ".join(found) for key, found in values.items()}, without=without)
 
 
 def unit_in_words(unit: str) -> str:
@@ -87,8 +114,8 @@ def _per_exposure(one: Measurement) -> str:
     exposure = _exposure(one)
     electrons = one.value * exposure
     return (
-        f"In {exposure:g} s a pixel gathers {electrons:.3g} electron without light; "
-        f"they add {math.sqrt(electrons):.2g} electron of noise."
+        f"In {exposure:g} s a pixel gathers {digits(electrons, 3)} electron without light; "
+        f"they add {digits(math.sqrt(electrons), 2)} electron of noise."
     )
 
 
@@ -98,7 +125,7 @@ def _variance_rate(one: Measurement) -> str:
     exposure = _exposure(one)
     noise = math.sqrt(one.value * exposure)
     return (
-        f"A dark of {exposure:g} s has {noise:.2g} adu of noise more than a bias, added in squares; "
+        f"A dark of {exposure:g} s has {digits(noise, 2)} adu of noise more than a bias, added in squares; "
         "with a gain this becomes a dark current."
     )
 
@@ -129,32 +156,32 @@ def _million(what: str) -> Callable[[Measurement], str]:
 
 
 _SAYINGS: dict[str, Callable[[Measurement], str]] = {
-    "gain": lambda one: f"1 adu of the file stands for {one.value:.3g} electron.",
-    "native_gain": lambda one: f"1 step of the ADC stands for {one.value:.3g} electron.",
+    "gain": lambda one: f"1 adu of the file stands for {digits(one.value, 3)} electron.",
+    "native_gain": lambda one: f"1 step of the ADC stands for {digits(one.value, 3)} electron.",
     "lattice": _lattice,
     "read_noise": lambda one: (
-        f"A sky of {10 * one.value**2:.2g} electron a pixel hides it: there it adds less than 5\u00a0% to the noise."
+        f"A sky of {digits(10 * one.value**2, 2)} electron a pixel hides it: it then adds under 5\u00a0% of noise."
     ),
     "bias_level": lambda _: "What a pixel reads without light and without exposure.",
     "offset_drift": lambda _: (
         "Whole frames move up and down by this much: differences of frame means below it say nothing."
     ),
-    "saturation": lambda one: f"Keep flats and the stars that matter below {one.value:.5g} adu.",
-    "full_well": lambda one: f"A pixel holds {one.value:.3g} electron before it stops counting.",
-    "linearity_error": lambda one: f"The flats leave a straight line by {100 * one.value:.2g}\u00a0% at most.",
+    "saturation": lambda one: f"Keep flats and the stars that matter below {digits(one.value, 5)} adu.",
+    "full_well": lambda one: f"A pixel holds {digits(one.value, 3)} electron before it stops counting.",
+    "linearity_error": lambda one: f"The flats leave a straight line by {digits(100 * one.value, 2)}\u00a0% at most.",
     "dynamic_range": lambda one: f"{math.log2(one.value):.1f} stops, or {20 * math.log10(one.value):.0f} dB.",
     "dark_current": _per_exposure,
     "dark_current_typical": _per_exposure,
     "dark_mean_rate": _mean_rate,
     "dark_variance_rate": _variance_rate,
     "glow_exponent": lambda one: (
-        f"Twice the exposure makes {2**one.value:.2g} times the glow; a scaled dark assumes 2 times."
+        f"Twice the exposure makes {digits(2**one.value, 2)} times the glow; a scaled dark assumes 2 times."
     ),
     "hot_pixel_fraction": _million("are hot"),
     "telegraph_fraction": _million("jump between levels: no master dark takes them out"),
     "cosmic_ray_rate": lambda _: "Expect them in long darks; a master of many frames rejects them.",
     "doubling_temperature": lambda one: (
-        f"1 K warmer makes {100 * (2 ** (1 / one.value) - 1):.2g}\u00a0% more dark current: match darks in temperature."
+        f"1 K warmer makes {digits(100 * (2 ** (1 / one.value) - 1), 2)}\u00a0% more dark current."
     ),
     "activation_energy": _activation,
 }
