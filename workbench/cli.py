@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # tasks cut short have nothing to add
         return _say("stopped", 130)
     except BrokenPipeError:
         # whoever reads has seen enough; keep the interpreter from flushing into the closed pipe once more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -173,7 +174,7 @@ def _publish(made: ReportPaths, target: Path) -> None:
 def _executed(notebook: NotebookNode, parameters: Mapping[str, Any], place: Path, *, progress: bool) -> NotebookNode:
     """Run the notebook in a folder of its own and return it without papermill's notes on this machine."""
     log = place / "report.ipynb"
-    with _bar(notebook, show=progress) as hooks:
+    with _bar(notebook, show=progress) as hooks, _only_our_words():
         try:
             executed: NotebookNode = papermill.execute_notebook(
                 notebook,
@@ -202,6 +203,18 @@ def _executed(notebook: NotebookNode, parameters: Mapping[str, Any], place: Path
                 f"the notebook's kernel stopped ({error}), perhaps for want of memory; {_kept(log)}"
             ) from error
     return _cleaned(executed)
+
+
+@contextmanager
+def _only_our_words() -> Iterator[None]:
+    """Keep the log of papermill off the terminal: what it says comes back as an exception as well."""
+    logger = logging.getLogger("papermill")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _literal(path: Path) -> str:
