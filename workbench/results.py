@@ -245,7 +245,8 @@ class Results:
         target = Path(path)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            part.write_text(text + "\n", encoding="utf-8")
+            # a file name need not be UTF-8; what is not becomes an escape, which is JSON
+            part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)
