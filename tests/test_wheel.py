@@ -49,15 +49,17 @@ def test_an_installed_wheel_reports_without_the_checkout(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(site)
     (site / "borrowed.pth").write_text(libraries + "\n", encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # the borrowed libraries' own files
     python = str(place / "bin" / "python")
     where = "import workbench, workbench.resources as r; print(workbench.__file__, r.folder('notebooks'))"
-    found = subprocess.run([python, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    shared = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+    found = subprocess.run([python, "-c", where], **shared, check=True)
     package, notebooks = found.stdout.split()
     assert Path(package).is_relative_to(site)
     assert Path(notebooks) == Path(package).parent / "notebooks"
 
     command = [python, "-m", "workbench", "report", "-o", "out"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, **shared, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.ipynb", "results.json"]
     assert "electron / adu" in done.stdout

@@ -41,23 +41,27 @@ class Truth:
         true = [self.camera.variance(t, TEMPERATURE)[self.used(TEMPERATURE)].mean() for t in table["exposure"]]
         return float(fit_line(table["exposure"], true, table["std_error"], 1).coefficients[1])
 
+    def rate(self, one):
+        """What a dark current method estimates, in the unit of its mean or variance [adu/s, adu2/s]."""
+        if one.method == "variance_slope":
+            return self.slope()
+        where = one.conditions["exposure"], one.conditions["temperature"]
+        if one.method == "mean_difference":
+            return self.mean_rate(*where)
+        return self.electrons(*where) / where[0] / self.camera.gain**2
+
     def of(self, one):
-        camera, gain = self.camera, self.camera.gain
-        if one.name in ("dark_current", "dark_variance_rate", "dark_mean_rate"):
-            in_electrons = one.name == "dark_current"
-            if one.method == "variance_slope":
-                return self.slope() * (gain**2 if in_electrons else 1)
-            where = one.conditions["exposure"], one.conditions["temperature"]
-            if one.method == "mean_difference":
-                return self.mean_rate(*where) * (gain if in_electrons else 1)
-            return self.electrons(*where) / where[0] / (1 if in_electrons else gain**2)
-        if one.name == "linearity_error":
-            return 0.0
-        if one.name == "offset_drift":
-            return camera.sensor.drift
-        if one.name == "dynamic_range":
-            return camera.full_well / camera.read_noise
-        return getattr(camera, one.name)
+        camera = self.camera
+        if one.name in ("dark_mean_rate", "dark_variance_rate"):
+            return self.rate(one)
+        if one.name == "dark_current":
+            return self.rate(one) * camera.gain ** (1 if one.method == "mean_difference" else 2)
+        others = {
+            "linearity_error": 0.0,
+            "offset_drift": camera.sensor.drift,
+            "dynamic_range": camera.full_well / camera.read_noise,
+        }
+        return others[one.name] if one.name in others else getattr(camera, one.name)
 
 
 @pytest.fixture(scope="session")

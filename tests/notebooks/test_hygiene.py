@@ -71,8 +71,8 @@ def test_a_figure_is_followed_by_what_to_notice(notebook):
         outputs = cell.get("outputs", [])
         if not any("image/png" in output.get("data", {}) for output in outputs):
             continue
-        after = "".join("".join(one["source"]) for one in cells[place + 1 : place + 5] if one["cell_type"] == "markdown")
-        assert "otice" in after, "".join(cell["source"])
+        after = ["".join(one["source"]) for one in cells[place + 1 : place + 5] if one["cell_type"] == "markdown"]
+        assert "otice" in "".join(after), "".join(cell["source"])
 
 
 def test_nothing_is_hidden_from_the_comparison(notebook):

@@ -63,7 +63,11 @@ def _fit(group: str) -> dict[str, object]:
         "aicc": {"constant": 30.0, "linear": 20.0, "quadratic": 10.0},
         "uses_bias": False,
         "drop": 4.8,
+        "drop_error": 0.4,
         "onset": 300.0,
+        "bias_minus_fit": 0.1,
+        "bias_minus_fit_error": 0.3,
+        "notes": ["the residuals drift along time"],
     }
 
 

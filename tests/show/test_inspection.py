@@ -13,7 +13,8 @@ from astropy.io import fits
 
 from workbench import catalogue
 from workbench.results import Problem
-from workbench.show.inspection import inspection_json, inspection_text, printable
+from workbench.show.inspection import inspection_json, inspection_text
+from workbench.show.words import printable
 
 CARDS = {
     "IMAGETYP": "DARK",

@@ -200,7 +200,10 @@ def test_nothing_missing_and_no_faults_are_said_in_words(results):
 
 def test_the_fit_shows_coefficients_with_errors_and_its_rivals(results):
     text = text_of(facts.fits_html(results))
-    assert "a = 1000 ± 0.2; b = 0.01 ± 0.001; c = -3e-05 ± 2e-06" in text
+    assert "a = 1000.0 ± 0.2; b = 0.0100 ± 0.0010; c = -0.0000300 ± 0.0000020" in text
+    assert "4.8 ± 0.4" in text
+    assert "0.1 ± 0.3" in text
+    assert "The residuals drift along time." in text
     assert "constant 30.0, linear 20.0, quadratic 10.0" in text
 
 
@@ -237,7 +240,7 @@ def test_a_verdict_on_groups_that_differ_names_each(two_groups):
 
 def test_the_terminal_names_the_longest_exposure_alone(results):
     shown = results_table(results)
-    assert "0.00512 +/- 0.00003 electron / s  temporal_variance  -20 deg C, 600 s" in shown
+    assert "0.00512 +/- 0.00003 electron / s  temporal_variance              -20 deg C, 600 s" in shown
     assert "300 s" not in shown
 
 
@@ -290,7 +293,7 @@ def test_the_terminal_shows_every_number_and_refusal(two_groups):
     lines = results_table(two_groups).splitlines()
     assert lines[0] == "my frames: 40 of 42 frames used"
     assert "gain          0.250 +/- 0.003 electron / adu    photon transfer" in lines
-    assert "dark_current  0.00512 +/- 0.00003 electron / s  temporal_variance  -20 deg C, 600 s" in lines
+    assert "dark_current  0.00512 +/- 0.00003 electron / s  temporal_variance              -20 deg C, 600 s" in lines
     assert [line for line in lines if line.endswith(":")] == ["g1:", "g2:", "not measured:"]
     assert "  full_well (group g1 / g2): nothing saturates; shoot a flat that does" in lines
     assert lines[-1] == "1 fault is listed in the report"

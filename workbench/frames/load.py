@@ -48,8 +48,10 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
 
     Examples
     --------
-    >>> table = workbench.catalogue("darks")  # doctest: +SKIP
-    >>> load_stack(table[table.exposure == 300]).mean("frame")  # doctest: +SKIP
+    The mean of the darks of one exposure, once it is asked for::
+
+        table = workbench.catalogue("darks")
+        load_stack(table[table["exposure"] == 300]).mean("frame").compute()
     """
     if not len(rows):
         raise InputError("stack", "has no frames", "widen the selection of catalogue rows")

@@ -1,0 +1,1 @@
+"""Pictures, sliders, tables and pages: they present what is measured elsewhere."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.results import Results, rounded
 from workbench.show.markup import Html, joined, table, tag
-from workbench.show.words import number
+from workbench.show.words import number, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def rows_html(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], *, c
 
 def fits_html(results: Results) -> Html:
     """Show the curves fitted to the dark mean: the preferred model, its coefficients, how well it fits, the drop."""
-    rows = [_fit_row(fit) for fit in results.fits.get("dark_mean", [])]
+    fits = results.fits.get("dark_mean", [])
     titles = {
         "group": "group",
         "region": "region",
@@ -97,26 +97,29 @@ def fits_html(results: Results) -> Html:
         "aicc": "AICc",
         "drop": "drop [adu]",
         "onset": "onset [s]",
-        "uses_bias": "bias in the fit",
+        "bias": "bias minus the fit [adu]",
     }
-    return rows_html(rows, titles)
+    notes = list(dict.fromkeys(note for fit in fits for note in fit["notes"]))
+    remarks = tag("ul", *(tag("li", sentence(note)) for note in notes), class_="notes") if notes else Html()
+    return joined([rows_html([_fit_row(fit) for fit in fits], titles), remarks])
 
 
 def _fit_row(fit: Mapping[str, Any]) -> dict[str, Any]:
     errors = fit["std_errors"]
-    terms = (
-        " ± ".join((name + " = " + f"{value:.5g}", f"{errors.get(name, 0.0):.2g}"))
-        for name, value in fit["coefficients"].items()
-    )
+    terms = (f"{name} = {' ± '.join(rounded(value, errors[name]))}" for name, value in fit["coefficients"].items())
     scores = (f"{model} {score:.1f}" for model, score in fit["aicc"].items() if score is not None)
-    figures = {key: f"{fit[key]:.3g}" for key in ("f_test_p", "drop", "onset") if fit[key] is not None}
+    figures = {key: f"{fit[key]:.3g}" for key in ("f_test_p", "onset") if fit[key] is not None}
+    bias = "in the fit" if fit["uses_bias"] else None
+    if "bias_minus_fit" in fit:
+        bias = " ± ".join(rounded(fit["bias_minus_fit"], fit["bias_minus_fit_error"]))
     return {
         **fit,
         **figures,
         "coefficients": "; ".join(terms),
         "chi2": f"{fit['chi2']:.4g} / {fit['dof']}",
         "aicc": ", ".join(scores) or None,
-        "uses_bias": "yes" if fit["uses_bias"] else "no",
+        "drop": " ± ".join(rounded(fit["drop"], fit["drop_error"])),
+        "bias": bias,
     }
 
 

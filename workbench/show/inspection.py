@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from workbench.show.words import printable
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
@@ -20,17 +22,6 @@ WIDTH = 100
 _LONGEST = 300  # characters of a rule that are shown: it may quote a header
 _SETTINGS = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
 _LISTED = 20  # files of one fault that get a line each
-
-
-def printable(text: object) -> str:
-    r"""Return a text that a terminal shows and does not obey: control characters and the like are written out.
-
-    Examples
-    --------
-    >>> print(printable("M 31\x1b[2J"))
-    M 31\x1b[2J
-    """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
 
 
 def inspection_text(table: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from workbench.show.words import conditions_in_words, places_in_words, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from workbench.results import Results
+    from workbench.results import Measurement, Results
 
 
 def results_table(results: Results) -> str:
@@ -48,12 +48,16 @@ def results_table(results: Results) -> str:
 
 def _numbers(results: Results, place: Column) -> list[str]:
     rows = [
-        [one.name, str(one), one.method, conditions_in_words(one.conditions, without=OF_COLUMN)]
+        [one.name, str(one), one.method + _doubt(one), conditions_in_words(one.conditions, without=OF_COLUMN)]
         for one in longest_exposures(results)
         if column_of(one) == place
     ]
     title = column_title(place, results)
     return ([] if title == "value" else [f"{printable(title)}:"]) + aligned(rows)
+
+
+def _doubt(one: Measurement) -> str:
+    return " (meaningless)" if any(note.startswith("meaningless") for note in one.notes) else ""
 
 
 def _not_measured(results: Results) -> list[str]:
