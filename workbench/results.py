@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uncertainties.core import AffineScalarFunc
 
 SCHEMA_NAME = "workbench-results/1"
+_TINY = 1e-4  # below it a row of zeros after the point is harder to read than a power of ten
 
 
 def rounded(value: float, std_error: float) -> tuple[str, str]:
@@ -36,9 +37,15 @@ def rounded(value: float, std_error: float) -> tuple[str, str]:
     ('1369.2', '1.4')
     >>> rounded(16, 0)
     ('16', '0')
+    >>> rounded(-4.682e-05, 6.17e-06)
+    ('-4.7e-05', '0.6e-05')
     """
     if std_error == 0 or not math.isfinite(std_error):
         return f"{value:.10g}", f"{std_error:.2g}"
+    if 0 < max(abs(value), std_error) < _TINY:
+        power = math.floor(math.log10(max(abs(value), std_error)))
+        mantissa, spread = rounded(value / 10.0**power, std_error / 10.0**power)
+        return f"{mantissa}e{power:03d}", f"{spread}e{power:03d}"
     exponent = math.floor(math.log10(std_error))
     lead = std_error / 10**exponent
     decimals = (1 if lead < 2.95 else 0) - exponent

@@ -200,7 +200,7 @@ def test_nothing_missing_and_no_faults_are_said_in_words(results):
 
 def test_the_fit_shows_coefficients_with_errors_and_its_rivals(results):
     text = text_of(facts.fits_html(results))
-    assert "a = 1000.0 ± 0.2; b = 0.0100 ± 0.0010; c = -0.0000300 ± 0.0000020" in text
+    assert "a = 1000.00 ± 0.20; b = 0.0100 ± 0.0010; c = -3.00e-05 ± 0.20e-05" in text
     assert "4.8 ± 0.4" in text
     assert "0.1 ± 0.3" in text
     assert "The residuals drift along time." in text
