@@ -7,7 +7,8 @@ import pytest
 from uncertainties import ufloat
 
 from workbench.errors import InputError
-from workbench.results import Measurement, NotMeasured, Problem, Results, Verdict, rounded, schema_faults
+from workbench.results import Measurement, NotMeasured, Problem, Results, Verdict, rounded
+from workbench.schema import schema_faults
 
 
 def example() -> Results:

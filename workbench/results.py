@@ -7,12 +7,11 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.schema import SCHEMA_NAME, schema_faults, validate
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from uncertainties.core import AffineScalarFunc
 
-SCHEMA_NAME = "workbench-results/1"
 _TINY = 1e-4  # below it a row of zeros after the point is harder to read than a power of ten
 
 
@@ -300,26 +298,3 @@ def _read_record(path: Path) -> dict[str, Any]:
     if faults:
         raise InputError(path, faults[0], advice)
     return record
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of ``results.json``, a file of the package."""
-    text = resources.files("workbench").joinpath("results.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def schema_faults(record: object) -> Sequence[str]:
-    """List, in words, where a record breaks the schema."""
-    import jsonschema  # noqa: PLC0415 - slow to import, needed only to write and read reports
-
-    validator = jsonschema.Draft202012Validator(schema())
-    return [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(record)]
-
-
-def validate(record: object) -> None:
-    """Raise ``ValueError`` where a record that this package built breaks its own schema."""
-    faults = schema_faults(record)
-    if faults:
-        raise ValueError("results.json breaks its schema: " + "; ".join(faults[:3]))

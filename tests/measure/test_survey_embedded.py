@@ -8,7 +8,7 @@ import pytest
 from workbench.frames.load import load_stack
 from workbench.measure.lines import fit_line
 from workbench.measure.survey import measure_camera
-from workbench.results import schema_faults
+from workbench.schema import schema_faults
 
 TEMPERATURE = -20.0
 
@@ -110,6 +110,22 @@ def test_the_curve_of_the_dark_mean_is_recovered(embedded):
     for name, true in zip("abc", camera.dark_mean_coefficients(TEMPERATURE), strict=True):
         assert fit["coefficients"][name] == pytest.approx(true, abs=4 * fit["std_errors"][name])
     assert results.verdicts["dark_below_bias"].value is True
+
+
+def test_the_darks_must_be_matched_because_of_the_glow_corner(embedded):
+    _, results, camera = embedded
+    verdict = results.verdicts["dark_scaling"]
+    assert verdict.value == "match"
+    row, column = verdict.details["tile"]
+    brightest = np.unravel_index(np.argmax(camera.glow_shape), camera.glow_shape.shape)
+    assert (row, column) == tuple(place * 16 // side for place, side in zip(brightest, (880, 1164), strict=True))
+    # what the scaled dark leaves there: thermal electrons scale, the glow's square does not
+    t, longer = verdict.details["exposure"], verdict.details["reference_exposure"]
+    corner = (slice(0, 55), slice(1164 - 1164 // 16, 1164))
+    missed = camera.glow_electrons(t) - t / longer * camera.glow_electrons(longer)
+    expected = missed[corner].mean() - np.median(missed)
+    error = abs(verdict.details["max_residual_electron"] / verdict.details["max_residual_sigma"])
+    assert verdict.details["max_residual_electron"] == pytest.approx(expected, abs=4 * error + 0.02 * abs(expected))
 
 
 def test_the_convergence_table_runs_from_2_to_14(embedded, truth):

@@ -103,6 +103,15 @@ def test_asi178_temperature_is_confounded_with_exposure(asi178):
     assert found == [f"{rule} from 0.1 to 100 s (rank correlation -0.95)"]
 
 
+def test_asi178_darks_must_be_matched_and_the_temperature_is_named(asi178):
+    _, results = asi178
+    verdict = results.verdicts["dark_scaling"]
+    assert verdict.value == "match"
+    assert "Their temperature moved as well (from 35.6 to 33.0 deg C)" in verdict.reason
+    assert verdict.details["max_residual_electron"] is None  # no gain
+    assert abs(verdict.details["max_residual_light"]) > 0.1
+
+
 def test_a_given_gain_puts_asi178_in_electrons(asi178):
     frames, in_adu = asi178
     results = measure_camera(frames, gain=0.25)

@@ -11,6 +11,7 @@ from workbench.frames.load import load_stack
 from workbench.measure import gain as photon
 from workbench.measure.noise import bias_noise, level_and_drift, read_noise
 from workbench.measure.numbers import number
+from workbench.measure.scaling import not_judged
 from workbench.measure.series import DarkSeries, Reference
 from workbench.measure.sets import exposure_sets, flat_pairs, temperature_series, zero_light
 from workbench.results import Verdict
@@ -62,8 +63,8 @@ class AreaSurvey:
         self.area, self.rows, self.record, self.options = area, rows, record, options
         self.lattice, self.saturation = lattice, saturation
 
-    def run(self) -> Verdict:
-        """Measure, and return the verdict on the dark mean of the longest series."""
+    def run(self) -> dict[str, Verdict]:
+        """Measure, and return the verdicts on the longest series of darks."""
         reference = self._reference()
         noise = self._bias(reference)
         measured = self._gain(reference)
@@ -72,7 +73,8 @@ class AreaSurvey:
         darks = self.rows[(self.rows["kind"] == "dark") & ~self.rows["zero_light"].astype(bool)]
         if not len(darks):
             self.record.missing("dark_current", "every dark serves as the zero-light reference; add longer darks")
-            return Verdict(None, "every dark serves as the zero-light reference")
+            reason = "every dark serves as the zero-light reference"
+            return {"dark_below_bias": Verdict(None, reason), "dark_scaling": not_judged(reason)}
         verdicts = [
             DarkSeries(self.record, self.area, rows, reference, gain, self.saturation, self.options).run(maps=first)
             for rows, first in zip(temperature_series(darks), (True, *[False] * len(darks)), strict=False)

@@ -66,8 +66,8 @@ class GroupSurvey:
         self.record = Record(results).under(group=group, **settings)
         self.rows = self._readable(rows)
 
-    def run(self) -> dict[str, Verdict]:
-        """Measure, and return the verdict on the dark mean of each area."""
+    def run(self) -> dict[str, dict[str, Verdict]]:
+        """Measure, and return the verdicts of each area, by region; the whole frame has an empty name."""
         self.rows = self.rows[~self.rows["file"].isin(self._refused())]
         values = self._values()
         self._describe(values)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from scipy import stats
 
 from workbench.frames.load import load_stack
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.dark_mean import exposure_means, fit_dark_mean
+from workbench.measure.maps import grid, picture
+from workbench.measure.scaling import Tiles, judge_scaling, not_judged, predictions, tiles_of
 from workbench.measure.sets import FrameSet, exposure_sets, mean_temperature
 from workbench.measure.verdicts import dark_below_bias
 from workbench.results import Verdict
 from workbench.stack.variance import DifferenceMoments, difference_moments, levels
-from workbench.units import set_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import xarray as xr
     from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from workbench.measure.record import Record
     from workbench.measure.sets import Area
 
-_MAP_SIDE = 256  # pixels of a picture in the report
 _CONFOUNDED = 0.6  # rank correlation of temperature with exposure
 
 
@@ -50,6 +50,7 @@ class _Measured:
 
     frames: FrameSet
     moments: DifferenceMoments
+    tiles: Tiles | None = None
 
 
 class DarkSeries:
@@ -70,19 +71,19 @@ class DarkSeries:
         self.record = record
         self.rows = rows
 
-    def run(self, *, maps: bool) -> Verdict:
-        """Measure, and return the verdict on the dark mean; ``maps`` keeps pictures of the longest exposure."""
+    def run(self, *, maps: bool) -> dict[str, Verdict]:
+        """Measure, and return the verdicts; ``maps`` keeps pictures, and tests whether the darks may be scaled."""
         sets = self._moments(exposure_sets(self.rows), maps=maps)
-        self._confounded(sets)
-        means, verdict = self._dark_mean(sets)
+        moved = self._confounded(sets)
+        means, below = self._dark_mean(sets)
         for one in sets:
-            self._one_exposure(one, means, clamped=bool(verdict.value))
+            self._one_exposure(one, means, clamped=bool(below.value))
         self._slope(sets)
         if self.gain is None:
             reason = "no gain is known; pass --gain, or add pairs of flats. In adu see dark_variance_rate"
             self.record.under(temperature=self.temperature).missing("dark_current", reason)
         self._odd(sets)
-        return verdict
+        return {"dark_below_bias": below, "dark_scaling": self._scaling(sets, means, moved)}
 
     def _stack(self, rows: pd.DataFrame) -> xr.DataArray:
         rows_slice, columns_slice = self.area.slices
@@ -94,25 +95,66 @@ class DarkSeries:
         excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | self.area.excluded
         measured = []
         for one, look in zip(sets, looks, strict=True):
-            wanted = maps and one is sets[-1]
-            moments = difference_moments(self._stack(one.rows), look.frame_means, excluded, maps=wanted)
-            measured.append(_Measured(one, moments))
-        if maps:
-            self._maps(measured[-1])
+            moments = difference_moments(self._stack(one.rows), look.frame_means, excluded, maps=maps)
+            tiles = self._tiles(moments, excluded, one.exposure)
+            if maps and one is sets[-1]:
+                self._maps(one, moments)
+            # a map of each exposure would fill the memory
+            measured.append(_Measured(one, replace(moments, mean_map=None, variance_map=None), tiles))
+        self._shape = excluded.shape
+        self._bias_tiles = None
+        if self.reference is not None:
+            self._bias_tiles = self._tiles(self.reference.moments, excluded, self.reference.exposure)
         return measured
 
-    def _maps(self, longest: _Measured) -> None:
-        where = "/".join(
-            str(self.record.conditions[key]) for key in ("group", "region") if key in self.record.conditions
-        )
+    def _tiles(self, moments: DifferenceMoments, excluded: NDArray[np.bool_], exposure: float) -> Tiles | None:
+        if moments.mean_map is None or moments.variance_map is None or moments.n_frames < 2:
+            return None
+        n = moments.n_frames
+        level_error = float(moments.frame_means.std(ddof=1)) / n**0.5
+        maps = moments.mean_map, moments.variance_map
+        return tiles_of(*maps, excluded, exposure=exposure, n_frames=n, level_error=level_error)
+
+    def _scaling(self, sets: Sequence[_Measured], means: ExposureMeans | None, moved: str) -> Verdict:
+        """Let the masters predict each other; the drift of the level is that of all darks together."""
+        bias = self._bias_tiles
+        if bias is None or means is None:
+            return not_judged("no pair of bias frames to scale above; shoot 20 at the darks' settings")
+        darks = [
+            replace(one.tiles, level_error=means.frame_sigma / one.moments.n_frames**0.5)
+            for one in sets
+            if one.tiles is not None and one.frames.exposure > bias.exposure
+        ]
+        gain = None if self.gain is None else float(self.gain.nominal_value)
+        found = predictions(bias, darks)
+        for one in found:
+            self.record.row("scaling", temperature=self.temperature, **one.record())
+        verdict = judge_scaling(found, len(darks), gain)
+        pair = verdict.details["exposure"], verdict.details["reference_exposure"]
+        for one in found:
+            if (one.exposure, one.reference) == pair:
+                title = f"dark of {one.exposure:g} s minus that of {one.reference:g} s scaled"
+                residual = grid(one.in_light_frames, self._shape, "1", title)
+                self.record.results.maps[f"{self._where}/scaling_residual"] = residual
+        if moved and verdict.value == "match":
+            reason = f"{verdict.reason}. Their temperature moved as well ({moved}): a part of this may be its doing"
+            verdict = replace(verdict, reason=reason)
+        return verdict
+
+    @property
+    def _where(self) -> str:
+        known = self.record.conditions
+        return "/".join(str(known[key]) for key in ("group", "region") if key in known)
+
+    def _maps(self, longest: FrameSet, moments: DifferenceMoments) -> None:
         maps = self.record.results.maps
-        if longest.moments.mean_map is None or longest.moments.variance_map is None:
+        if moments.mean_map is None or moments.variance_map is None:
             return
-        title = f"of {longest.moments.n_frames} darks of {longest.frames.exposure:g} s"
+        title = f"of {moments.n_frames} darks of {longest.exposure:g} s"
         if self.reference is not None and self.reference.moments.mean_map is not None:
-            difference = longest.moments.mean_map - self.reference.moments.mean_map
-            maps[f"{where}/dark_minus_bias"] = _picture(difference, "adu", f"mean {title} minus the bias")
-        maps[f"{where}/variance"] = _picture(longest.moments.variance_map, "adu2", f"temporal variance {title}")
+            difference = moments.mean_map - self.reference.moments.mean_map
+            maps[f"{self._where}/dark_minus_bias"] = picture(difference, "adu", f"mean {title} minus the bias")
+        maps[f"{self._where}/variance"] = picture(moments.variance_map, "adu2", f"temporal variance {title}")
 
     def _dark_mean(self, sets: Sequence[_Measured]) -> tuple[ExposureMeans | None, Verdict]:
         record = self.record.under(temperature=self.temperature)
@@ -223,33 +265,27 @@ class DarkSeries:
             reason = f"an odd number of darks at {', '.join(odd)} s: pairs and composites leave the last one out"
             where.missing("dark_variance_rate", f"{reason}; shoot one more of each")
 
-    def _confounded(self, sets: Sequence[_Measured]) -> None:
+    def _confounded(self, sets: Sequence[_Measured]) -> str:
+        """Name a temperature that moved with the exposure, and return by how much, in words; "" where it did not."""
         known = [(one.frames.exposure, one.frames.temperature) for one in sets if one.frames.temperature is not None]
         if len(known) < 3:
-            return
+            return ""
         exposure, temperature = np.array(known, dtype=np.float64).T
         if np.ptp(temperature) < 0.5:
-            return
+            return ""
         correlation = float(stats.spearmanr(exposure, temperature).statistic)
         if abs(correlation) < _CONFOUNDED:
-            return
+            return ""
         verb = "fell" if correlation < 0 else "rose"
         first, last = (
             (temperature.max(), temperature.min()) if correlation < 0 else (temperature.min(), temperature.max())
         )
+        moved = f"from {first:.1f} to {last:.1f} deg C"
         self.record.problem(
             f"darks of {self.record.conditions['group']}",
-            f"temperature is confounded with exposure: it {verb} from {first:.1f} to {last:.1f} deg C as the exposure "
+            f"temperature is confounded with exposure: it {verb} {moved} as the exposure "
             f"grew from {exposure[0]:g} to {exposure[-1]:g} s (rank correlation {correlation:.2f})",
             "used; what looks like an effect of the exposure may be one of the temperature (about 10 % of the dark "
             "current per kelvin): cool the camera, or shoot the exposures in shuffled order",
         )
-
-
-def _picture(values: NDArray[np.floating], unit: str, long_name: str) -> xr.DataArray:
-    """Average blocks of pixels so that the longer side has at most 256; coordinates are pixels of the frame."""
-    block = max(1, -(-max(values.shape) // _MAP_SIDE))
-    height, width = (side // block * block for side in values.shape)
-    means = values[:height, :width].reshape(height // block, block, width // block, block).mean(axis=(1, 3))
-    coords = {name: np.arange(n) * block + (block - 1) / 2 for name, n in zip(("y", "x"), means.shape, strict=True)}
-    return set_units(xr.DataArray(means, dims=("y", "x"), coords=coords), unit, long_name=long_name)
+        return moved

@@ -87,15 +87,17 @@ def measure_camera(
         versions={"python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}},
         workbench=version("dark-frame-workbench"),
     )
-    verdicts = []
+    verdicts: dict[str, list[dict[str, Any]]] = {"dark_below_bias": [], "dark_scaling": []}
     with tqdm(total=len(used), unit="frame", desc="measuring", disable=None if progress else True, leave=False) as bar:
         for group, rows in used.groupby("group", sort=True):
             survey = GroupSurvey(str(group), rows, results, options, bar.update)
-            for region, verdict in survey.run().items():
+            for region, judged in survey.run().items():
                 where = {"group": str(group)} | ({"region": region} if region else {})
-                verdicts.append({**where, "value": verdict.value, "reason": verdict.reason, **verdict.details})
+                for name, one in judged.items():
+                    verdicts[name].append({**where, "value": one.value, "reason": one.reason, **one.details})
             results.dataset["n_used"] += len(survey.rows)
-    results.verdicts["dark_below_bias"] = _overall(verdicts)
+    results.verdicts["dark_below_bias"] = _overall(verdicts["dark_below_bias"], undecided=None)
+    results.verdicts["dark_scaling"] = _overall(verdicts["dark_scaling"], undecided="not_judged")
     return results
 
 
@@ -133,10 +135,11 @@ def _file_hash(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _overall(verdicts: list[dict[str, Any]]) -> Verdict:
+def _overall(verdicts: list[dict[str, Any]], *, undecided: str | None) -> Verdict:
     """Return the one answer where all groups and regions agree, else none, with each of them beside it."""
-    values = {one["value"] for one in verdicts}
-    details = {"by_group": verdicts}
-    if len(values) == 1:
-        return Verdict(verdicts[0]["value"], verdicts[0]["reason"], details)
-    return Verdict(None, "the groups or regions differ; each is judged by itself", details)
+    first = verdicts[0]
+    figures = {key: value for key, value in first.items() if key not in ("group", "region", "value", "reason")}
+    if len(verdicts) == 1 or len({one["value"] for one in verdicts}) == 1:
+        return Verdict(first["value"], first["reason"], {**figures, "by_group": verdicts})
+    reason = "the groups or regions differ; each is judged by itself"
+    return Verdict(undecided, reason, {**dict.fromkeys(figures), "by_group": verdicts})

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -207,7 +208,7 @@ def plot_photon_transfer(results: Results, group: str | None = None, region: str
 def plot_maps(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw where the longest darks are brighter or darker than the bias [adu], and where they are noisier [adu2]."""
     prefix = "/".join(part for part in (group or _first_group(results), region) if part)
-    names = [name for name in results.maps if name.startswith(f"{prefix}/")][:2]
+    names = [f"{prefix}/{name}" for name in ("dark_minus_bias", "variance") if f"{prefix}/{name}" in results.maps]
     if not names:
         return None
     figure = new_picture(4.9 * len(names), 3.9)
@@ -216,12 +217,30 @@ def plot_maps(results: Results, group: str | None = None, region: str | None = N
         unit = str(values.attrs["units"]).replace("adu2", "adu²")
         dress(axes, title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]").title.set_fontsize(8.5)
         low, high = np.nanpercentile(values, (1, 99))
-        half = [abs(float(values[side][1] - values[side][0])) / 2 for side in ("x", "y")]
-        x, y = values["x"], values["y"]
-        extent = (x[0] - half[0], x[-1] + half[0], y[-1] + half[1], y[0] - half[1])
-        shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=tuple(float(end) for end in extent))
+        shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=_extent(values))
         figure.colorbar(shown, ax=axes, label=f"[{unit}], block means, 1 to 99 %", shrink=0.85)
     return figure
+
+
+def plot_scaling(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
+    """Draw what is left of a dark after subtracting a longer one scaled to it, in units of one light frame's noise."""
+    prefix = "/".join(part for part in (group or _first_group(results), region) if part)
+    values = results.maps.get(f"{prefix}/scaling_residual")
+    if values is None:
+        return None
+    figure = new_picture(6.0, 4.2)
+    axes = dress(figure.subplots(), title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]")
+    limit = max(0.1, float(np.nanmax(np.abs(values))))
+    shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=_extent(values))
+    figure.colorbar(shown, ax=axes, label="residual [one light frame's noise]", shrink=0.85)
+    return figure
+
+
+def _extent(values: xr.DataArray) -> tuple[float, float, float, float]:
+    """Return the edges of a map whose coordinates are the centres of its blocks, rows downward."""
+    x, y = (np.asarray(values[side], dtype=np.float64) for side in ("x", "y"))
+    half_x, half_y = (abs(side[1] - side[0]) / 2 for side in (x, y))
+    return float(x[0] - half_x), float(x[-1] + half_x), float(y[-1] + half_y), float(y[0] - half_y)
 
 
 def _first_group(results: Results) -> str:
