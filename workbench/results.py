@@ -15,7 +15,7 @@ from workbench.schema import SCHEMA_NAME, schema_faults, validate
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
     import xarray as xr
