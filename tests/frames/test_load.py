@@ -92,6 +92,16 @@ def test_bands_join_without_a_seam(frames, monkeypatch):
     np.testing.assert_array_equal(stack.values, pixels, strict=True)
 
 
+@pytest.mark.parametrize(("n_frames", "side"), [(120, 2048), (24, 4096), (600, 4096)])
+def test_a_band_of_all_frames_fits_into_memory(n_frames, side):
+    sources = [
+        FrameSource(f"/dark_{k}.fits", 0, 2880, ">i2", 1.0, 32768.0, (side, side), "fits") for k in range(n_frames)
+    ]
+    stack = load_stack(pd.DataFrame({"file": [source.path for source in sources], "source": sources}))
+    assert n_frames * max(stack.chunks[1]) * side * 2 <= 96 * 2**20
+    assert stack.chunks[0] == (1,) * n_frames
+
+
 def test_a_region_is_cut_out_of_every_frame(frames):
     pixels, rows = frames()
     region = (slice(2, 30, 2), slice(1, None, 2))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from workbench.stack import variance as module
-from workbench.stack.variance import bands, difference_moments, equalised_difference, levels
+from workbench.stack.variance import difference_moments, equalised_difference, levels
 
 
 def stack_of(n_frames: int, shape=(40, 50), seed=1, sigma=12.0) -> xr.DataArray:
@@ -93,23 +92,95 @@ def test_hot_pixels_do_not_inflate_the_error():
     assert np.std(pulls) == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.parametrize("jump", [3, 400, 60000])
+def test_left_out_pixels_that_change_level_between_frames_do_not_inflate_the_errors(jump):
+    """They carry the frames' means over all pixels along, which must not show in what the other pixels tell."""
+    rng = np.random.default_rng(8)
+    frames = 1400 + rng.normal(0, 12, (6, 60, 50)) + rng.normal(0, 3, 6)[:, None, None]
+    excluded = rng.random((60, 50)) < 0.3
+    spoiled = frames + jump * np.arange(6)[:, None, None] * excluded
+    clean, dirty = (
+        difference_moments(stack, stack.mean(("y", "x")).to_numpy(), excluded)
+        for stack in (xr.DataArray(one, dims=("frame", "y", "x")) for one in (frames, spoiled))
+    )
+    pairs = zip(clean.pairs, dirty.pairs, strict=True)
+    composites = [(clean.composites[n], dirty.composites[n]) for n in (2, 4, 6)]
+    for expected, found in (*pairs, *composites):
+        assert found.value == pytest.approx(expected.value, rel=1e-10)
+        assert found.std_error == pytest.approx(expected.std_error, rel=1e-8)
+    assert dirty.temporal.value == pytest.approx(clean.temporal.value, rel=1e-10)
+    # corrected on average: what 2100 pixels scatter is left
+    assert dirty.temporal.std_error == pytest.approx(clean.temporal.std_error, rel=5e-3)
+
+
+@pytest.mark.parametrize("n_frames", [2, 3, 8])
+def test_errors_are_those_of_the_means_over_kept_pixels(n_frames):
+    """Where left-out pixels move the means by less than the noise, so that they are not replaced at once."""
+    rng = np.random.default_rng(9)
+    kept = rng.normal(0, 12, (n_frames, 20000))
+    kept -= kept.mean(axis=1, keepdims=True)
+    shifts = rng.normal(0, 2.0, n_frames)
+    frames = xr.DataArray((kept + 1400 + shifts[:, None]).reshape(n_frames, 100, 200), dims=("frame", "y", "x"))
+    found = difference_moments(frames, np.full(n_frames, 1400.0))
+    variances = kept.var(axis=0, ddof=1)
+    assert found.temporal.value == pytest.approx(variances.sum() / 19999, rel=1e-10)
+    expected = (2 / (n_frames + 1) * (variances**2).sum()) ** 0.5 / 20000
+    assert found.temporal.std_error == pytest.approx(expected, rel=2e-3)
+    assert found.pairs[0].std_error == pytest.approx(
+        (2 / 3 * ((kept[0] - kept[1]) ** 4).sum()) ** 0.5 / 2 / 20000, rel=1e-9
+    )
+
+
+def test_pixels_without_a_finite_value_are_out_of_range():
+    stack = stack_of(6).astype(np.float32)
+    clean = stack.copy(deep=True)
+    stack.values[1, 4, 5], stack.values[2, 6, 7], stack.values[3, 0, 0] = np.nan, np.inf, -np.inf
+    look = levels(stack, 65520)
+    assert np.argwhere(look.out_of_range).tolist() == [[0, 0], [4, 5], [6, 7]]
+    finite = np.where(np.isfinite(stack.values), stack.values, np.nan).astype(np.float64)
+    assert look.frame_means == pytest.approx(np.nanmean(finite, axis=(1, 2)), rel=1e-12)
+    found = difference_moments(stack, look.frame_means, look.out_of_range, maps=True)
+    expected = moments_of(clean, look.out_of_range)
+    assert found.temporal.value == pytest.approx(expected.temporal.value, rel=1e-9)
+    assert found.composites[6].std_error == pytest.approx(expected.composites[6].std_error, rel=1e-9)
+    assert (np.isnan(found.mean_map) == look.out_of_range).all()
+    assert (np.isnan(found.variance_map) == look.out_of_range).all()
+
+
+def test_a_frame_without_a_finite_value_does_not_vanish():
+    stack = stack_of(3).astype(np.float64)
+    stack.values[1] = np.nan
+    look = levels(stack)
+    assert np.isfinite(look.frame_means).tolist() == [True, False, True]
+    assert look.out_of_range.all()
+    with pytest.raises(ValueError, match="0 pixels are left of 2000: nothing to measure"):
+        difference_moments(stack, look.frame_means, look.out_of_range)
+
+
+def test_a_value_that_is_not_finite_never_enters_a_sum():
+    stack = stack_of(3).astype(np.float64)
+    stack.values[1, 4, 5] = np.nan
+    with pytest.raises(ValueError, match="frame 1 has no finite value at a pixel that is not left out"):
+        difference_moments(stack, levels(stack).frame_means)
+
+
+def test_pixels_without_a_zero_level_do_not_enter_the_gain():
+    rng = np.random.default_rng(6)
+    pair = xr.DataArray(rng.normal(9000, 30, (2, 20, 20)), dims=("frame", "y", "x"))
+    zero_map, excluded = np.full((20, 20), 1000.0, dtype=np.float32), np.zeros((20, 20), dtype=bool)
+    zero_map[3, 4] = np.nan
+    found = equalised_difference(pair, 1000.0, zero_map, excluded)
+    assert (found.n_pixels, found.n_excluded) == (399, 1)
+    excluded[3, 4] = True
+    assert found == equalised_difference(pair, 1000.0, np.full((20, 20), 1000.0), excluded)
+
+
 def test_out_of_range_pixels_are_found():
     stack = stack_of(3)
     stack.values[1, 4, 5] = 65520
     stack.values[2, 6, 7] = 0
     assert np.argwhere(levels(stack, 65520).out_of_range).tolist() == [[4, 5], [6, 7]]
     assert np.argwhere(levels(stack, None).out_of_range).tolist() == [[6, 7]]
-
-
-@pytest.mark.parametrize("rows", [1, 7, 16, 40])
-def test_bands_cover_a_lazy_stack_once(rows, monkeypatch):
-    monkeypatch.setattr(module, "_READ_VALUES", 10 * 3 * 50)
-    monkeypatch.setattr(module, "_BAND_VALUES", 4 * 3 * 50)
-    stack = stack_of(3).chunk({"frame": 1, "y": rows})
-    seen = list(bands(stack))
-    assert np.concatenate([values for _, values in seen], axis=1).tolist() == stack.to_numpy().tolist()
-    assert [band.start for band, _ in seen][1:] == [band.stop for band, _ in seen][:-1]
-    assert max(values.shape[1] for _, values in seen) <= 4
 
 
 def test_equalised_flats_lose_their_pattern():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # a band of this size costs a few milliseconds to read: far more than dask's half a millisecond per task
 _BAND_BYTES = 8 * 2**20
+_STACK_BYTES = 96 * 2**20  # what a band of all frames may take: what reads it needs twice as much for a moment
 _MUST_AGREE = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
 _NOT_FOR_COORDS = frozenset({"source", "problems", "header", "path", "height", "width"})
 
@@ -37,7 +38,8 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
     -------
     xarray.DataArray
         dims ``(frame, y, x)``, first row of the file first, values as stored [adu]: uint16 stays uint16. Backed by
-        dask: a chunk is a band of rows of one frame where the file can be memory-mapped, else a frame.
+        dask: a chunk is a band of rows of one frame where the files can be memory-mapped, narrower the more frames
+        there are, else a frame.
 
     Raises
     ------
@@ -96,7 +98,8 @@ def _lazy(sources: tuple[FrameSource, ...]) -> da.Array:
     first = sources[0]
     height, width = first.shape
     if all(source.mappable for source in sources):
-        band = max(1, min(height, _BAND_BYTES // (width * first.values_dtype.itemsize)))
+        band_bytes = min(_BAND_BYTES, _STACK_BYTES // len(sources))
+        band = max(1, min(height, band_bytes // (width * first.values_dtype.itemsize)))
     else:
         band = height  # what is compressed is read whole or not at all
     bands = (*([band] * (height // band)), *([height % band] if height % band else []))

@@ -15,6 +15,7 @@ import numpy as np
 from workbench.camera.events import cosmic_ray_hits, telegraph_state
 from workbench.camera.maps import telegraph_pixels
 from workbench.camera.sensor import Camera, Sensor
+from workbench.stack.power_sums import difference_variance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,22 +166,17 @@ class DifferenceSeries:
     def _estimate(self, k: int, pixels: NDArray[np.int64], change: NDArray[np.int64]) -> CompositeEstimate:
         """Correct the exact sums of a quiet composite where events changed it, and estimate from them.
 
-        ``D_c = [K^2 var(D) / n - RON^2] / t``; its error, for these pixels, is ``Var = sum (2/3) x_i^2 / N^2`` with
-        ``x_i = K^2 (D_i - mean)^2 / n``.
+        ``D_c = [K^2 var(D) / n - RON^2] / t``.
         """
         old = self._base[k, pixels].astype(np.int64)
-        s1, s2, s3, s4 = (
+        sums = [
             float(total + new - was)
             for total, new, was in zip(self._sums[k], _power_sums(old + change), _power_sums(old), strict=True)
-        )
-        n, scale, n_frames = self.n_pixels, self.native_gain**2, 2 * k + 2
-        mean = s1 / n
-        variance = scale * (s2 - n * mean**2) / (n - 1)
-        fourth = scale**2 * (s4 - 4 * mean * s3 + 6 * mean**2 * s2 - 3 * n * mean**4)
-        std_error = (2 / 3 * fourth) ** 0.5 / n_frames / n
-        return CompositeEstimate(
-            n_frames, variance, (variance / n_frames - self.floor) / EXPOSURE, std_error / EXPOSURE
-        )
+        ]
+        n_frames, scale = 2 * k + 2, self.native_gain**2
+        found = difference_variance(sums, self.n_pixels, n_frames)
+        rate = (scale * found.value - self.floor) / EXPOSURE
+        return CompositeEstimate(n_frames, scale * found.value * n_frames, rate, scale * found.std_error / EXPOSURE)
 
 
 _HIT = np.dtype([("pixel", np.int64), ("frame", np.int64), ("packet", np.int64), ("steps", np.int64)])

@@ -7,37 +7,45 @@ The first pass (:func:`levels`) finds each frame's mean and the pixels that satu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from workbench.stack.bands import bands
+from workbench.stack.power_sums import Estimate, difference_variance
 
+if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
     BoolArray = NDArray[np.bool_]
 
-_READ_VALUES = 4_000_000  # values read at once: few, large reads
-_BAND_VALUES = 250_000  # values worked on at once: 2 MB in float64 stay in the processor's cache
+
+__all__ = [
+    "DifferenceMoments",
+    "EqualisedDifference",
+    "Estimate",
+    "Levels",
+    "difference_moments",
+    "equalised_difference",
+    "levels",
+]
+
+_ENOUGH = 100  # pixels, to tell whether frame means are off
+_GROSS = 0.05  # of the pixels' own variance
 
 
 @dataclass(frozen=True)
 class Levels:
-    """One look at a stack: ``frame_means`` [adu], shape (frame,), over all pixels, and the pixels out of range."""
+    """One look at a stack.
+
+    ``frame_means`` [adu], shape (frame,), are over all finite pixels, NaN for a frame that has none; ``out_of_range``,
+    shape (y, x), are the pixels that saturate, clip or have no finite value in any frame.
+    """
 
     frame_means: FloatArray
     out_of_range: BoolArray
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean variance [adu2] and its standard error [adu2], for *these* pixels."""
-
-    value: float
-    std_error: float
 
 
 @dataclass(frozen=True)
@@ -85,36 +93,8 @@ class EqualisedDifference:
     n_excluded: int
 
 
-def bands(stack: xr.DataArray) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield ``(rows, values)`` of a ``frame, y, x`` stack, band by band; values have shape (frame, rows, x).
-
-    A lazy stack is cut where its own chunks end, so that no file is decoded twice.
-    """
-    if stack.chunks is not None and len(stack.chunks[1]) == 1:
-        stack = stack.compute()  # whole-frame chunks are compressed files: decode each of them once
-    rows = max(1, _BAND_VALUES // (stack.shape[0] * stack.shape[2]))
-    start = 0
-    for end in _read_ends(stack):
-        values = np.asarray(stack[:, start:end].data)
-        for first in range(0, end - start, rows):
-            last = min(first + rows, end - start)
-            yield slice(start + first, start + last), values[:, first:last]
-        start = end
-
-
-def _read_ends(stack: xr.DataArray) -> list[int]:
-    n_frames, height, width = stack.shape
-    rows = max(1, _READ_VALUES // (n_frames * width))
-    if stack.chunks is None:
-        return [*range(rows, height, rows), height]
-    ends = np.cumsum(stack.chunks[1])
-    # the last chunk end within each multiple of `rows`; a chunk larger than that is read by itself
-    last = {int(end - 1) // rows: int(end) for end in ends}
-    return sorted({*last.values(), height})
-
-
 def levels(stack: xr.DataArray, saturation: float | None = None) -> Levels:
-    """Return each frame's mean [adu] and the pixels that reach ``saturation`` or 0 in any frame.
+    """Return each frame's mean [adu] and the pixels that reach ``saturation`` or 0, or are not finite, in any frame.
 
     Parameters
     ----------
@@ -124,26 +104,61 @@ def levels(stack: xr.DataArray, saturation: float | None = None) -> Levels:
         The value [adu] from which on a pixel no longer counts; None where the camera has none.
     """
     sums = np.zeros(stack.shape[0])
+    missing = np.zeros(stack.shape[0])
     out = np.zeros(stack.shape[1:], dtype=bool)
     for rows, values in bands(stack):
-        sums += values.sum(axis=(1, 2), dtype=np.float64)
-        low = values.min(axis=0)
-        out[rows] = low == 0
+        counted = values
+        if values.dtype.kind == "f":
+            lost = ~np.isfinite(values)
+            missing += lost.sum(axis=(1, 2))
+            out[rows] = lost.any(axis=0)
+            counted = np.where(lost, 0, values)
+        sums += counted.sum(axis=(1, 2), dtype=np.float64)
+        out[rows] |= values.min(axis=0) == 0
         if saturation is not None:
             out[rows] |= values.max(axis=0) >= saturation
-    return Levels(sums / out.size, out)
+    finite = out.size - missing
+    return Levels(np.divide(sums, finite, out=np.full(sums.size, np.nan), where=finite > 0), out)
 
 
 class _Sums:
-    """Running sums of one quantity x per pixel: x and x squared."""
+    """Running sums of one difference D over pixels: of its second, third and fourth power."""
 
     def __init__(self) -> None:
-        self.first = 0.0
-        self.second = 0.0
+        self.powers = np.zeros(3)
 
     def add(self, x: FloatArray) -> None:
-        self.first += float(x.sum())
-        self.second += float(np.einsum("i,i", x, x))  # not BLAS, whose threads wait for each other on small arrays
+        square = x * x
+        pairs = (x, x), (square, x), (square, square)
+        self.powers += [np.einsum("i,i", *pair) for pair in pairs]  # not BLAS, whose threads wait on small arrays
+
+    def estimate(self, first: float, n_pixels: int, n_frames: int) -> Estimate:
+        """Estimate ``var(D) / n``; ``first`` is the sum of D itself."""
+        return difference_variance((first, *self.powers.tolist()), n_pixels, n_frames)
+
+
+class _PixelVariances:
+    """Running sums of every pixel's variance over frames, and of its square."""
+
+    def __init__(self) -> None:
+        self.first = self.second = 0.0
+
+    def add(self, variances: FloatArray) -> None:
+        self.first += float(variances.sum())
+        self.second += float(np.einsum("i,i", variances, variances))
+
+    def estimate(self, offsets: FloatArray, n_pixels: int) -> Estimate:
+        """Estimate their mean, had the frames' own means been removed, which lie ``offsets`` above those that were.
+
+        With r a pixel's values above its frame's mean and ``d`` the offsets, its variance came out as
+        ``v + 2 cov(r, d) + var(d)`` for v. The sum of the covariances over pixels is zero; that of their squares is
+        ``var(d) / (n - 1) sum(v)``, exact only on average, which suffices for the error.
+        """
+        n, shift = len(offsets), float(offsets.var(ddof=1))
+        total = self.first - n_pixels * shift
+        squares = self.second - n_pixels * shift**2 - 2 * shift * total * (1 + 2 / (n - 1))
+        squares = max(squares, total**2 / n_pixels)  # what it cannot be below
+        return Estimate(total / (n_pixels - 1), (2 / (n + 1) * squares) ** 0.5 / n_pixels)
 
 
 def difference_moments(
@@ -157,7 +172,8 @@ def difference_moments(
         Dims ``frame, y, x`` [adu].
     frame_means
         Mean of each frame [adu], shape (frame,): removed before anything is squared, since drift of the level is no
-        noise of the pixel. Means over all pixels will do; what the used pixels differ by is corrected exactly.
+        noise of the pixel. Means over all pixels will do: what the used pixels differ by is corrected, exactly in all
+        values and in the errors of differences, on average in the error of the temporal variance.
     excluded
         Pixels to leave out, shape (y, x).
     maps
@@ -166,7 +182,7 @@ def difference_moments(
     Raises
     ------
     ValueError
-        When no pixel is left.
+        When no pixel is left, or a pixel that is not left out has no finite value.
 
     Notes
     -----
@@ -176,35 +192,66 @@ def difference_moments(
     """
     n = stack.shape[0]
     keep = np.ones(stack.shape[1:], dtype=bool) if excluded is None else ~excluded
-    n_pixels = int(keep.sum())
-    if n_pixels < 2:
-        raise ValueError(f"{n_pixels} pixels are left of {keep.size}: nothing to measure")
+    n_pixels = _count(keep)
+    means, first = frame_means, True
     offsets = np.zeros(n)
-    temporal, pairs, composites = _Sums(), [_Sums() for _ in range(n // 2)], [_Sums() for _ in range(n // 2)]
+    temporal, pairs, composites = _PixelVariances(), *([_Sums() for _ in range(n // 2)] for _ in range(2))
     mean_map, variance_map = (np.zeros(stack.shape[1:], dtype=np.float32) if maps else None for _ in range(2))
-    level = float(frame_means.mean())
     for rows, values in bands(stack):
-        centred = values.astype(np.float64) - frame_means[:, None, None]
-        if mean_map is not None and variance_map is not None:
-            mean_map[rows] = centred.mean(axis=0) + level
-            variance_map[rows] = centred.var(axis=0, ddof=min(1, n - 1))
-        used = centred[:, keep[rows]]
+        kept = keep[rows]
+        centred = values.astype(np.float64) - means[:, None, None]
+        if values.dtype.kind == "f":
+            centred[~np.isfinite(centred)] = np.nan
+        used = centred[:, kept]
+        if first and used.size:
+            shifts, first = _gross_shifts(used), False
+            means, centred, used = means + shifts, centred - shifts[:, None, None], used - shifts[:, None]
         offsets += used.sum(axis=1)
-        if n > 1:
-            temporal.add(used.var(axis=0, ddof=1))
+        variances = (centred if maps else used).var(axis=0, ddof=min(1, n - 1))
+        if mean_map is not None and variance_map is not None:
+            mean_map[rows] = centred.mean(axis=0) + means.mean()
+            variance_map[rows] = variances
+            variances = variances[kept]
+        temporal.add(variances)
         _add_differences(used, pairs, composites)
+    if not np.isfinite(offsets).all():
+        frame = int(np.argmin(np.isfinite(offsets)))
+        raise ValueError(f"frame {frame} has no finite value at a pixel that is not left out: levels() tells which")
+    signed = offsets * np.resize([1.0, -1.0], n)
     offsets /= n_pixels
     return DifferenceMoments(
         n_frames=n,
         n_pixels=n_pixels,
         n_excluded=keep.size - n_pixels,
-        frame_means=frame_means + offsets,
-        temporal=_temporal(temporal, offsets, n_pixels) if n > 1 else None,
-        pairs=tuple(_difference(sums, offsets[2 * k : 2 * k + 2], n_pixels) for k, sums in enumerate(pairs)),
-        composites={2 * k + 2: _difference(sums, offsets[: 2 * k + 2], n_pixels) for k, sums in enumerate(composites)},
+        frame_means=means + offsets,
+        temporal=temporal.estimate(offsets, n_pixels) if n > 1 else None,
+        pairs=tuple(one.estimate(float(signed[2 * k : 2 * k + 2].sum()), n_pixels, 2) for k, one in enumerate(pairs)),
+        composites={
+            m: one.estimate(float(signed[:m].sum()), n_pixels, m)
+            for m, one in zip(range(2, n + 1, 2), composites, strict=True)
+        },
         mean_map=mean_map,
         variance_map=variance_map,
     )
+
+
+def _count(keep: BoolArray) -> int:
+    n_pixels = int(keep.sum())
+    if n_pixels < 2:
+        raise ValueError(f"{n_pixels} pixels are left of {keep.size}: nothing to measure")
+    return n_pixels
+
+
+def _gross_shifts(used: FloatArray) -> FloatArray:
+    """Return by how much the means that were removed are off by the first pixels that count, if that is a lot.
+
+    Pixels left out may have carried the means far off: the sums would lose their digits. Else the means over the whole
+    frame are better than those of its first rows.
+    """
+    shifts: FloatArray = used.mean(axis=1)
+    n, n_pixels = used.shape
+    gross = n > 1 and n_pixels >= _ENOUGH and shifts.var(ddof=1) > _GROSS * used.var(axis=0, ddof=1).mean()
+    return shifts if gross else np.zeros(n)
 
 
 def _add_differences(used: FloatArray, pairs: list[_Sums], composites: list[_Sums]) -> None:
@@ -212,22 +259,8 @@ def _add_differences(used: FloatArray, pairs: list[_Sums], composites: list[_Sum
     for k in range(len(pairs)):
         difference = used[2 * k] - used[2 * k + 1]
         running += difference
-        pairs[k].add(difference**2 / 2)
-        composites[k].add(running**2 / (2 * k + 2))
-
-
-def _temporal(sums: _Sums, offsets: FloatArray, n_pixels: int) -> Estimate:
-    n = len(offsets)
-    # the frames' own means over the used pixels, where they differ from the means that were removed
-    value = sums.first / n_pixels - offsets.var(ddof=1)
-    return Estimate(float(value) * n_pixels / (n_pixels - 1), (2 / (n + 1) * sums.second) ** 0.5 / n_pixels)
-
-
-def _difference(sums: _Sums, offsets: FloatArray, n_pixels: int) -> Estimate:
-    signs = np.resize([1.0, -1.0], len(offsets))
-    mean = float(np.dot(signs, offsets))
-    value = (sums.first / n_pixels - mean**2 / len(offsets)) * n_pixels / (n_pixels - 1)
-    return Estimate(value, (2 / 3 * sums.second) ** 0.5 / n_pixels)
+        pairs[k].add(difference)
+        composites[k].add(running)
 
 
 def equalised_difference(
@@ -244,7 +277,7 @@ def equalised_difference(
     zero_map
         Their mean at every pixel [adu], shape (y, x), or None: keeps the offset's fixed pattern out where r is not 1.
     excluded
-        Pixels to leave out, shape (y, x).
+        Pixels to leave out, shape (y, x); those without a finite value in ``zero_map`` are left out as well.
 
     Raises
     ------
@@ -255,10 +288,8 @@ def equalised_difference(
     -----
     The fixed pattern of the light cancels whatever r is, since both frames hold it in proportion to their level.
     """
-    keep = ~excluded
-    n = int(keep.sum())
-    if n < 2:
-        raise ValueError(f"{n} pixels are left of {keep.size}: nothing to measure")
+    keep = ~excluded if zero_map is None else ~excluded & np.isfinite(zero_map)
+    n = _count(keep)
     sums = np.zeros(2)
     for rows, values in bands(pair):
         sums += values[:, keep[rows]].sum(axis=1, dtype=np.float64)
@@ -272,6 +303,6 @@ def equalised_difference(
     for rows, values in bands(pair):
         zero = zero_level if zero_map is None else zero_map[rows][keep[rows]]
         first, second = values[:, keep[rows]].astype(np.float64) - zero
-        squares.add((first - ratio * second) ** 2)
-    spread = Estimate(squares.first / (n - 1), (2 / 3 * squares.second) ** 0.5 / n)
-    return EqualisedDifference((float(means[0]), float(means[1])), spread, n, keep.size - n)
+        squares.add(first - ratio * second)
+    # the means are equal by construction: there is none to remove
+    return EqualisedDifference((float(means[0]), float(means[1])), squares.estimate(0.0, n, 1), n, keep.size - n)
