@@ -203,6 +203,8 @@ class Results:
         if len(found) == 1:
             return found[0]
         reasons = [str(one) for one in self.not_measured if one.name == name]
+        if found:
+            reasons = ["name the method and conditions (method='pair', exposure=600.0), or take all with select()"]
         how_many = (
             f"{len(found)} measurements of {name} ({method or 'any method'}, {_words(conditions) or 'any condition'})"
         )

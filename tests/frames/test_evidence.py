@@ -300,3 +300,10 @@ def test_evidence_is_told_in_one_line():
     assert isinstance(problem, Problem)
     expected = "dark.fits: is a stack of 20 frames (NCOMBINE = 20), not one raw frame; left out; --accept uses it"
     assert str(problem) == expected
+
+
+def test_noise_far_under_one_step_is_not_called_suppressed():
+    rng = np.random.default_rng(11)
+    level = np.full((200, 240), 100.35)
+    frames = [np.rint(rng.normal(level, 0.2)).astype(np.uint16) * 16 for _ in range(2)]
+    assert not [one for one in pixel_evidence("a.fits", *frames) if "suppressed" in one.rule]

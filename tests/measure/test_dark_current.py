@@ -131,8 +131,11 @@ def test_the_slope_needs_no_bias_and_states_its_misfit():
     assert misfit.rate.std_error == pytest.approx(
         misfit.weighted.std_errors[1] * (misfit.weighted.chi2 / misfit.weighted.dof) ** 0.5
     )
-    with pytest.raises(NotMeasurableError, match="a slope needs 3"):
-        variance_slope(t[:2], straight[:2], 12)
+    two = variance_slope(t[:2], straight[:2], 12)
+    assert two.rate.value == pytest.approx(0.08)
+    assert "two exposures" in two.rate.notes[1]
+    with pytest.raises(NotMeasurableError, match="no two exposures with two darks or more"):
+        variance_slope(t[:1], straight[:1], 6)
 
 
 def test_one_dark_and_no_bias_say_what_to_shoot():

@@ -66,6 +66,26 @@ def test_few_exposures_allow_fewer_models():
         fit_dark_mean([10, 20, 30], [1, 2, 3])
 
 
+def test_four_exposures_of_one_level_are_called_constant():
+    rng = np.random.default_rng(13)
+    four = np.repeat([10.0, 60.0, 300.0, 600.0], 6)
+    models = [fit_dark_mean(four, 1600 + rng.normal(0, DRIFT, four.size)).model for _ in range(100)]
+    assert models.count("constant") > 90
+    steep = [fit_dark_mean(four, 1600 + 0.1 * four + rng.normal(0, DRIFT, four.size)).model for _ in range(20)]
+    assert steep.count("linear") > 15
+
+
+def test_dates_of_whole_seconds_are_tested_for_drift_and_missing_ones_are_named():
+    rng = np.random.default_rng(14)
+    dates = shuffled_dates(rng)
+    dates[1] = dates[0]
+    assert fit_dark_mean(EXPOSURES, means_of(rng), dates).drift_p is not None
+    dates[2] = np.datetime64("NaT")
+    fit = fit_dark_mean(EXPOSURES, means_of(rng), dates)
+    assert fit.drift_p is None
+    assert any("drift along time was not tested" in note for note in fit.notes)
+
+
 def test_scatter_between_exposures_enters_the_error():
     rng = np.random.default_rng(6)
     jump = dict(zip(np.unique(EXPOSURES), rng.normal(0, 10, 8), strict=True))
@@ -117,6 +137,15 @@ def test_a_rising_camera_is_not_below():
     rng = np.random.default_rng(11)
     table = exposure_means(EXPOSURES, means_of(rng, curvature=0.0, slope=0.1))
     assert dark_below_bias(table, rng.normal(1600, DRIFT, 20).tolist()).value is False
+
+
+def test_equal_levels_are_rarely_called_different():
+    rng = np.random.default_rng(15)
+    verdicts = []
+    for _ in range(400):
+        table = exposure_means(EXPOSURES, means_of(rng, curvature=0.0))
+        verdicts.append(dark_below_bias(table, rng.normal(1600, DRIFT, 20).tolist()).value)
+    assert sum(value is not None for value in verdicts) <= 400 * 0.01 + 3 * (400 * 0.01) ** 0.5
 
 
 def test_no_difference_and_no_bias_are_no_verdict():

@@ -30,8 +30,8 @@ def test_the_error_of_the_gain_enters():
     assert read_noise(noise, number(0.25, 0.025)).std_dev == pytest.approx(0.4, rel=0.01)
 
 
-def test_noise_under_half_a_step_is_not_measured():
-    with pytest.raises(NotMeasurableError, match="under half a lattice step"):
+def test_noise_that_rounding_hides_is_not_measured():
+    with pytest.raises(NotMeasurableError, match=r"under 0\.65 of a lattice step \(16 adu\): rounding hides it"):
         bias_noise(bias_moments(4.0, 16), 16)
     with pytest.raises(NotMeasurableError, match="needs a pair"):
         bias_noise(bias_moments(16.0, 1, n_frames=1), 1)

@@ -280,7 +280,7 @@ def test_a_negative_dark_current_is_called_impossible_and_a_vanishing_one_unknow
         ("read_noise", 2.0, "electron", "A sky of 40 electron"),
         ("hot_pixel_fraction", 0.0005, "1", "500 of a million pixels are hot."),
         ("dark_variance_rate", 3.0, "adu2 / s", "30 adu of noise"),
-        ("dark_mean_rate", -0.01, "adu / s", "falls"),
+        ("dark_mean_rate", -0.01, "adu / s", "below the bias"),
         ("glow_exponent", 2.0, "1", "4 times the glow"),
         ("dark_signal", 2.0, "electron", "Thermal electrons"),
     ],

@@ -26,6 +26,16 @@ PROGRAM = f"dark-frame workbench {__version__}"
 _FRAME_TYPE = {"bias": "BIAS", "dark": "DARK", "darkflat": "DARKFLAT", "flat": "FLAT", "light": "LIGHT"}
 
 
+MANIFEST = "workbench.toml"
+
+
+def _overscan_manifest(sensor: Sensor) -> str:
+    """Say where the overscan strip is: no capture program does, and its columns hold no electrons."""
+    rows, columns = sensor.frame_shape
+    place = f"rows = [0, {rows}]\ncolumns = [{sensor.shape[1]}, {columns}]\n"
+    return f'[[regions]]\nname = "overscan"\nrole = "overscan"\n{place}'
+
+
 def header(sensor: Sensor, frame: PlannedFrame) -> fits.Header:
     """Write the header that a capture program would: exposure, temperatures, driver settings, geometry, time."""
     cards: list[tuple[str, Any, str]] = [
@@ -106,3 +116,5 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
             bar.update()
     truth = truth_record(camera, plan)
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    if camera.sensor.overscan_columns:
+        (folder / MANIFEST).write_text(_overscan_manifest(camera.sensor), encoding="utf-8")

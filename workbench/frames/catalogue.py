@@ -207,10 +207,11 @@ def _table(entries: list[Entry]) -> pd.DataFrame:
 
 
 def _group_key(entry: Entry) -> tuple[Any, ...] | None:
-    """Frames may be compared with each other when camera, readout mode, settings, binning and shape are the same."""
+    """Frames may be compared when camera, readout mode, settings, binning, shape and type of values are the same."""
     if entry.frame is None:
         return None
-    return (*(entry.get(name) for name in _GROUPED_BY), entry.frame.source.shape)
+    source = entry.frame.source
+    return (*(entry.get(name) for name in _GROUPED_BY), source.shape, source.values_dtype.str)
 
 
 def _groups(entries: list[Entry]) -> dict[tuple[Any, ...] | None, str]:

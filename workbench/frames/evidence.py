@@ -198,6 +198,8 @@ def _peaks(frame: NDArray[Any], distances: Iterable[int]) -> Iterator[str]:
     window = window_of(frame)
     if np.mean(window == window.max()) > MOST_CLIPPED:
         return  # saturation levels the peaks as well
+    if np.unique(window, return_counts=True)[1].max() > window.size / 2:
+        return  # so does rounding, where the noise is well under one step
     for distance in distances:
         above, below = extremes(frame, distance)
         error = np.sqrt(max(above, 1 / frame.size) / min(frame.size, 2**18))

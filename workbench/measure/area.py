@@ -9,12 +9,11 @@ import numpy as np
 from workbench.errors import NotMeasurableError
 from workbench.frames.load import load_stack
 from workbench.measure import gain as photon
-from workbench.measure.noise import bias_noise, level_and_drift, read_noise
+from workbench.measure.noise import bias_noise, hidden_by_rounding, level_and_drift, read_noise
 from workbench.measure.numbers import number
-from workbench.measure.scaling import not_judged
 from workbench.measure.series import DarkSeries, Reference
-from workbench.measure.sets import exposure_sets, flat_pairs, temperature_series, zero_light
-from workbench.results import Verdict
+from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
+from workbench.results import Measurement
 from workbench.stack.variance import difference_moments, equalised_difference, levels
 
 if TYPE_CHECKING:
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
     from workbench.measure.options import Options
     from workbench.measure.record import Record
     from workbench.measure.sets import Area
+    from workbench.measure.values import ValueRange
+    from workbench.results import Verdict
 
+_NEAR = 3.0  # K between darks and the bias frames that serve them: more is named
 _NO_ZERO_LIGHT = (
     "no bias frames; shoot 20, or name a short dark as zero-light reference (zero_light = true in workbench.toml)"
 )
@@ -45,10 +47,8 @@ class AreaSurvey:
         Where findings are written.
     options
         The caller's decisions.
-    lattice
-        Step of the stored values [adu], None for float values.
-    saturation
-        The value [adu] from which on pixels do not count.
+    values
+        Step of the stored values, and the value from which on pixels do not count [adu].
     """
 
     def __init__(
@@ -57,47 +57,66 @@ class AreaSurvey:
         rows: pd.DataFrame,
         record: Record,
         options: Options,
-        lattice: int | None,
-        saturation: float | None,
+        values: ValueRange,
     ) -> None:
-        self.area, self.rows, self.record, self.options = area, rows, record, options
-        self.lattice, self.saturation = lattice, saturation
+        self.area, self.rows, self.record, self.options, self.values = area, rows, record, options, values
 
     def run(self) -> dict[str, Verdict]:
-        """Measure, and return the verdicts on the longest series of darks."""
-        reference = self._reference()
+        """Measure, and return the verdicts on the longest series of darks; none where there are no darks."""
+        references = self._references()
+        reference = references[0] if references else None
         noise = self._bias(reference)
         measured = self._gain(reference)
         gain = self.options.gain or measured
         self._camera(reference, noise, gain)
         darks = self.rows[(self.rows["kind"] == "dark") & ~self.rows["zero_light"].astype(bool)]
         if not len(darks):
-            self.record.missing("dark_current", "every dark serves as the zero-light reference; add longer darks")
-            reason = "every dark serves as the zero-light reference"
-            return {"dark_below_bias": Verdict(None, reason), "dark_scaling": not_judged(reason)}
-        verdicts = [
-            DarkSeries(self.record, self.area, rows, reference, gain, self.saturation, self.options).run(maps=first)
-            for rows, first in zip(temperature_series(darks), (True, *[False] * len(darks)), strict=False)
-        ]
-        return verdicts[0]
+            all_zero = (self.rows["kind"] == "dark").any()
+            reason = "every dark serves as the zero-light reference; add longer darks" if all_zero else "no darks here"
+            self.record.missing("dark_current", reason)
+            return {}
+        verdicts: dict[str, Verdict] = {}
+        for rows in temperature_series(darks):
+            nearest = self._nearest(references, mean_temperature(rows))
+            series = DarkSeries(self.record, self.area, rows, nearest, gain, self.values, self.options)
+            with self.record.attempt("dark_mean", "dark_current"):
+                found = series.run(maps=not verdicts)
+                verdicts = verdicts or found
+        return verdicts
 
     def _stack(self, rows: pd.DataFrame) -> xr.DataArray:
         rows_slice, columns_slice = self.area.slices
         return load_stack(rows)[:, rows_slice, columns_slice]
 
-    def _reference(self) -> Reference | None:
-        """Measure the zero-light frames: of several temperatures or exposures, those of which there are most."""
+    def _references(self) -> list[Reference]:
+        """Measure the zero-light frames of each temperature, most frames first; of exposures the most frequent."""
         rows = zero_light(self.rows)
-        if not len(rows):
-            return None
-        chosen = max(exposure_sets(temperature_series(rows)[0]), key=lambda one: one.n_frames)
-        if chosen.n_frames < len(rows):
-            action = f"the {chosen.n_frames} at {chosen.exposure:g} s and {chosen.temperature} deg C are used"
-            self.record.problem("zero-light frames", "differ in exposure or temperature", action)
-        stack = self._stack(chosen.rows)
-        look = levels(stack, self.saturation)
-        moments = difference_moments(stack, look.frame_means, look.out_of_range | self.area.excluded, maps=True)
-        return Reference(chosen.exposure, chosen.temperature, moments)
+        references = []
+        for same in temperature_series(rows) if len(rows) else []:
+            chosen = max(exposure_sets(same), key=lambda one: one.n_frames)
+            if chosen.n_frames < len(same):
+                action = f"the {chosen.n_frames} of {chosen.exposure:g} s are used"
+                self.record.problem("zero-light frames", "differ in exposure", action)
+            stack = self._stack(chosen.rows)
+            look = levels(stack, self.values.saturation)
+            moments = difference_moments(stack, look.frame_means, look.out_of_range | self.area.excluded, maps=True)
+            dates = chosen.rows["date"].to_numpy(dtype="datetime64[ns]")
+            rounded = None if moments.temporal is None else hidden_by_rounding(moments.temporal, self.values.lattice)
+            references.append(Reference(chosen.exposure, chosen.temperature, moments, dates, rounded))
+        return references
+
+    def _nearest(self, references: list[Reference], temperature: float | None) -> Reference | None:
+        """Choose the zero-light frames nearest in temperature, and name a distance that matters."""
+        known = [one for one in references if one.temperature is not None]
+        if temperature is None or not known:
+            return references[0] if references else None
+        nearest = min(known, key=lambda one: abs(float(one.temperature or 0.0) - temperature))
+        if abs(float(nearest.temperature or 0.0) - temperature) > _NEAR:
+            rule = f"no bias frames at the temperature of the darks ({temperature:.1f} deg C)"
+            self.record.problem(
+                f"darks of {self.record.conditions['group']}", rule, f"those at {nearest.temperature} serve"
+            )
+        return nearest
 
     def _bias(self, reference: Reference | None) -> BiasNoise | None:
         """Record level, drift and the variance terms of the zero-light frames."""
@@ -113,7 +132,7 @@ class AreaSurvey:
             here.measured("bias_level", level, "mean of frame means", n)
             here.measured("offset_drift", drift, "rms of frame means", n)
         with record.attempt("read_noise"):
-            noise = bias_noise(reference.moments, self.lattice)
+            noise = bias_noise(reference.moments, self.values.lattice)
             self._noise_rows(noise)
             return noise
         return None
@@ -131,15 +150,16 @@ class AreaSurvey:
         record = self.record
         with record.attempt("gain", "native_gain", "linearity_error"):
             found = photon.photon_transfer(self._flat_levels(reference))
+            self._compare(found.gain)
             n_frames = 2 * sum(level.linear for level in found.levels)
             record.measured("gain", found.gain, "photon transfer", n_frames, (*found.notes, *self._claims(found.gain)))
+            bow = self._linearity(found)
+            off_line = {} if bow is None else dict(zip(bow.means, bow.residuals, strict=True))
             for level in found.levels:
-                predicted = level.mean / found.gain.nominal_value
-                shown = {key: value for key, value in vars(level).items() if key != "linear"}
-                record.row("gain_levels", **shown, linear=level.linear, residual=level.variance / predicted - 1)
-            if self.lattice is not None:
-                record.measured("native_gain", found.gain * self.lattice, "photon transfer", n_frames)
-            self._linearity(found)
+                residual = level.variance / (level.mean / found.gain.nominal_value) - 1
+                record.row("gain_levels", **vars(level), residual=residual, linearity_residual=off_line.get(level.mean))
+            if self.values.lattice is not None:
+                record.measured("native_gain", found.gain * self.values.lattice, "photon transfer", n_frames)
             return found.gain
         return None
 
@@ -153,21 +173,29 @@ class AreaSurvey:
             raise NotMeasurableError(
                 _NO_ZERO_LIGHT if reference is None else "one zero-light frame: its noise needs two"
             )
-        pairs = flat_pairs(flats, levels(self._stack(flats)).frame_means.tolist())
+        means = levels(self._stack(flats)).frame_means
+        level, drift = level_and_drift(reference.moments.frame_means)
+        lit = means > level.nominal_value + 5 * drift.nominal_value + 1
+        for file in flats["file"][~lit]:
+            self.record.problem(str(file), "is a flat no brighter than the bias: was the lamp off?", "left out")
+        flats = flats[lit]
+        pairs = flat_pairs(flats, means[lit].tolist())
         if not pairs:
             raise NotMeasurableError("no two flats of equal exposure and level; shoot pairs under a steady lamp")
         return [self._flat_level(exposure, pair, reference) for exposure, pair in pairs]
 
     def _flat_level(self, exposure: float, pair: pd.DataFrame, reference: Reference) -> photon.FlatLevel:
         stack, moments = self._stack(pair), reference.moments
-        out = levels(stack, self.saturation).out_of_range | self.area.excluded
+        out = levels(stack, self.values.saturation).out_of_range | self.area.excluded
         if moments.temporal is None or out.mean() > 0.99:
             raise NotMeasurableError("a flat saturates nearly everywhere; shoot it at half of saturation")
         level, drift = level_and_drift(moments.frame_means)
         difference = equalised_difference(stack, level.nominal_value, moments.mean_map, out)
         top = sum(difference.means) / 2 + level.nominal_value
         truncated = difference.n_excluded > int(self.area.excluded.sum()) + 1e-3 * difference.n_pixels
-        linear = not truncated and (self.saturation is None or top <= photon.LINEAR_SHARE * self.saturation)
+        linear = not truncated and (
+            self.values.saturation is None or top <= photon.LINEAR_SHARE * self.values.saturation
+        )
         level_error = float(np.hypot(drift.nominal_value / 2**0.5, level.std_dev))
         return photon.flat_level(difference, moments.temporal, exposure, level_error, linear=linear)
 
@@ -179,7 +207,15 @@ class AreaSurvey:
         ]
         return tuple(f"the headers claim {value:g} electron / adu; the measured gain is used" for value in claims)
 
-    def _linearity(self, found: photon.PhotonTransfer) -> None:
+    def _compare(self, measured: AffineScalarFunc) -> None:
+        """Name a given gain that the flats contradict."""
+        given = self.options.gain
+        if given is None or abs((given - measured).nominal_value) <= 3 * (given - measured).std_dev:
+            return
+        rule = f"the given gain {given.nominal_value:g} contradicts the measured {Measurement.of('gain', measured, '')}"
+        self.record.problem(f"flats of {self.record.conditions['group']}", rule, "the given one converts all numbers")
+
+    def _linearity(self, found: photon.PhotonTransfer) -> photon.Linearity | None:
         with self.record.attempt("linearity_error"):
             filters = self.rows.loc[self.rows["kind"] == "flat", "filter"].dropna().unique()
             if len(filters) > 1:
@@ -187,8 +223,10 @@ class AreaSurvey:
             bow = photon.linearity(found.levels)
             note = "supposes a steady lamp: a lamp that drifts along the exposures looks the same"
             self.record.measured(
-                "linearity_error", bow.bow, "bow of the mean over exposure", 2 * len(bow.exposures), (note,)
+                "linearity_error", bow.bow, "bow of the mean over exposure", 2 * len(bow.means), (note,)
             )
+            return bow
+        return None
 
     def _camera(self, reference: Reference | None, noise: BiasNoise | None, gain: AffineScalarFunc | None) -> None:
         record = self.record

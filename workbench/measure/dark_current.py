@@ -175,7 +175,7 @@ def _poisson_variance(variance: Estimate, bias: Estimate, gain: AffineScalarFunc
 
 def _pair_scatter(pairs: Sequence[Estimate]) -> float | None:
     """Return the rms between independent pairs [adu2] where it exceeds what their errors allow, else None."""
-    if len(pairs) < 3:
+    if len(pairs) < 2:
         return None
     values = np.array([pair.value for pair in pairs])
     errors = np.array([pair.std_error for pair in pairs])
@@ -205,10 +205,10 @@ def convergence(
 
 @dataclass(frozen=True)
 class VarianceSlope:
-    """Temporal variance against exposure: weighted and unweighted straight lines and the misfit."""
+    """Temporal variance against exposure: a weighted straight line, and an unweighted one from three points on."""
 
     weighted: Line
-    unweighted: Line
+    unweighted: Line | None
     rate: Rate
 
 
@@ -227,17 +227,21 @@ def variance_slope(exposures: ArrayLike, variances: Sequence[Estimate], n_frames
     Raises
     ------
     NotMeasurableError
-        With fewer than 3 exposures.
+        With one exposure.
     """
     t = np.asarray(exposures, dtype=np.float64)
-    if len(t) < 3:
-        raise NotMeasurableError(f"{len(t)} dark exposures with two frames or more; a slope needs 3, better 8")
+    if len(t) < 2:
+        raise NotMeasurableError("no two exposures with two darks or more; shoot 3 exposures, better 8")
     value = [one.value for one in variances]
     weighted = fit_line(t, value, [one.std_error for one in variances], degree=1)
     unweighted = fit_line(t, value, np.ones(len(t)), degree=1)
+    error = float(weighted.std_errors[1])
+    if not weighted.dof:
+        note = "two exposures: nothing tests that the variance grows in proportion"
+        rate = Rate("variance_slope", float(weighted.coefficients[1]), error, 2, n_frames, (UPPER_BOUND, note))
+        return VarianceSlope(weighted, None, rate)
     unweighted = replace(unweighted, covariance=unweighted.covariance * unweighted.chi2 / unweighted.dof)
     ratio = weighted.chi2 / weighted.dof
-    error = float(weighted.std_errors[1])
     notes = [UPPER_BOUND, f"chi2/dof {ratio:.3g}"]
     if stats.chi2.sf(weighted.chi2, weighted.dof) < _MISFIT_P:
         notes[1] = (

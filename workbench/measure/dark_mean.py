@@ -139,9 +139,9 @@ def fit_dark_mean(
     -----
     An optical-black clamp subtracts one constant a frame, so that ``c = beta (mean(s) - s_OB) / K`` for a glow of shape
     ``s`` whose quadratic rate is ``beta``: negative when the glow reaches the shielded pixels more than the average.
-    With 6 or more exposures the corrected Akaike criterion chooses the model; with 4 or 5 the F test (p < 0.01) of
-    quadratic against linear; with fewer there is no quadratic. Where exposures scatter more than their frames do
-    (p < 0.01), a variance between exposures is added so that chi2 equals its degrees of freedom.
+    With 6 or more exposures the corrected Akaike criterion chooses the model; with fewer the F test (p < 0.01) of each
+    model against the simpler one, and below 4 exposures there is no quadratic. Where exposures scatter more than their
+    frames do (p < 0.01), a variance between exposures is added so that chi2 equals its degrees of freedom.
     """
     table = exposure_means(exposures, means)
     m = len(table.exposure)
@@ -155,7 +155,7 @@ def fit_dark_mean(
     lines = [fit_line(table.exposure, table.mean, error, degree) for degree in degrees]
     aicc = {name: _aicc(lines[k], m) if k < len(lines) else None for k, name in enumerate(MODELS)}
     f_test_p = _f_test(lines[1], lines[2]) if len(lines) == 3 else None
-    degree = _choose(aicc, f_test_p, m)
+    degree = _choose(aicc, lines, m)
     line = lines[degree]
     drop, drop_error, onset = _drop(line, table)
     residuals = np.asarray(means, dtype=np.float64) - line.predict(exposures)
@@ -183,20 +183,23 @@ def _aicc(line: Line, m: int) -> float | None:
     return line.chi2 + 2 * k + 2 * k * (k + 1) / (m - k - 1) if m - k - 1 > 0 else None
 
 
-def _f_test(linear: Line, quadratic: Line) -> float | None:
-    if quadratic.dof == 0 or quadratic.chi2 == 0:
+def _f_test(simple: Line, richer: Line) -> float | None:
+    if richer.dof == 0 or richer.chi2 == 0:
         return None
-    ratio = max(0.0, linear.chi2 - quadratic.chi2) / (quadratic.chi2 / quadratic.dof)
-    return float(stats.f.sf(ratio, 1, quadratic.dof))
+    ratio = max(0.0, simple.chi2 - richer.chi2) / (richer.chi2 / richer.dof)
+    return float(stats.f.sf(ratio, 1, richer.dof))
 
 
-def _choose(aicc: dict[str, float | None], f_test_p: float | None, m: int) -> int:
+def _choose(aicc: dict[str, float | None], lines: list[Line], m: int) -> int:
     if m >= 6:
         known = [np.inf if one is None else one for one in aicc.values()]
         return int(np.argmin(known))
-    if f_test_p is not None and f_test_p < _MISFIT_P:
-        return 2
-    return 1
+    degree = 0
+    for richer in range(1, len(lines)):
+        p = _f_test(lines[degree], lines[richer])
+        if p is not None and p < _MISFIT_P:
+            degree = richer
+    return degree
 
 
 def _drop(line: Line, table: ExposureMeans) -> tuple[float, float, float | None]:
@@ -212,9 +215,9 @@ def _drop(line: Line, table: ExposureMeans) -> tuple[float, float, float | None]
 
 def _drift_p(residuals: FloatArray, dates: NDArray[Any]) -> float | None:
     """Permutation test of the correlation between residuals that follow each other in time."""
-    if len(residuals) < 6 or np.isnat(dates).any() or len(np.unique(dates)) < len(dates):
+    if len(residuals) < 6 or np.isnat(dates).any() or len(np.unique(dates)) < 3:
         return None
-    ordered = residuals[np.argsort(dates)]
+    ordered = residuals[np.argsort(dates, kind="stable")]  # frames of one second stay as the files are named
     rng = np.random.default_rng(0)
     shuffled = rng.permuted(np.tile(ordered, (2000, 1)), axis=1)
     observed = float(ordered[1:] @ ordered[:-1])
@@ -238,6 +241,8 @@ def _notes(
         notes.append(f"{m} exposures: the model is chosen by the F test; 6 or more allow the Akaike criterion")
     if between:
         notes.append(f"exposures scatter by {between:.2g} adu more than their frames do; the errors include it")
+    if drift_p is None and dates is not None:
+        notes.append("drift along time was not tested: it needs 6 darks or more, each with its date")
     if drift_p is not None and drift_p < _DRIFT_P:
         notes.append(
             f"the residuals drift along time (p = {drift_p:.2g}), which can imitate a curve; "

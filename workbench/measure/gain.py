@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,13 @@ from workbench.measure.numbers import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
     from workbench.stack.variance import EqualisedDifference, Estimate
 
 LINEAR_SHARE = 0.7  # of saturation: above it the variance of many sensors bends down before the mean does
 _MISFIT_P = 0.01
+_KNEE = 0.1  # of the variance missing: no gain error or lamp does that
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def flat_level(
     exposure
         [s]
     level_error
-        Standard error of the mean level above zero light [adu], from the frame-to-frame drift.
+        Standard error of the mean level above zero light [adu] from the frame-to-frame drift; the shot noise of the
+        mean is added.
     linear
         Whether the level is low enough to enter the fit.
 
@@ -88,7 +89,24 @@ def flat_level(
     to_middle = middle / pair.means[0] / (1 + r)
     shot = (pair.spread.value - (1 + r**2) * zero_variance.value) * to_middle
     error = float(np.hypot(pair.spread.std_error, (1 + r**2) * zero_variance.std_error)) * to_middle
-    return FlatLevel(exposure, middle, level_error, shot, error, pair.n_excluded, linear)
+    shot_noise_of_mean = (pair.spread.value / pair.n_pixels) ** 0.5 / 2
+    mean_error = float(np.hypot(level_error, shot_noise_of_mean))
+    return FlatLevel(exposure, middle, mean_error, shot, error, pair.n_excluded, linear)
+
+
+def below_the_knee(levels: Sequence[FlatLevel]) -> list[FlatLevel]:
+    """Mark as not linear what lies above the level at which the variance first falls below the line.
+
+    Wells that fill up spread their limit over pixels and leave no pile of equal values, but they lose variance.
+    """
+    ordered = sorted(levels, key=lambda level: level.mean)
+    for k in range(2, len(ordered)):
+        lower, level = ordered[:k], ordered[k]
+        expected = level.mean * sum(one.variance for one in lower) / sum(one.mean for one in lower)
+        missing = expected - level.variance
+        if missing > _KNEE * expected and missing > 5 * level.variance_error:
+            return [*lower, *(replace(one, linear=False) for one in ordered[k:])]
+    return ordered
 
 
 def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
@@ -102,9 +120,11 @@ def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
     Notes
     -----
     Line through the origin, since the zero-light level and variance are subtracted; a level's error in the mean
-    enters through the slope. Where the levels scatter more than their errors (p < 0.01) the error grows with
-    the square root of chi2/dof.
+    enters through the slope. From the level on whose variance falls below the line through the lower ones, pixels
+    saturate, and the levels are left out. Where the others scatter more than their errors (p < 0.01) the error grows
+    with the square root of chi2/dof.
     """
+    levels = below_the_knee(levels)
     linear = [level for level in levels if level.linear]
     if not linear:
         raise NotMeasurableError(f"no flat pair lies below {LINEAR_SHARE:.0%} of saturation; shoot flats at half of it")
@@ -131,35 +151,12 @@ def photon_transfer(levels: Sequence[FlatLevel]) -> PhotonTransfer:
     return PhotonTransfer(1 / number(slope, slope_error, "gain"), chi2, dof, tuple(levels), tuple(notes))
 
 
-def saturation_level(values: NDArray[np.integer], counts: NDArray[np.integer], lattice: int) -> float:
-    """Return the value [adu] at which pixels pile up.
-
-    Parameters
-    ----------
-    values, counts
-        The distinct values of all frames, ascending, and how often each occurs.
-    lattice
-        Step of the values [adu].
-
-    Raises
-    ------
-    NotMeasurableError
-        When the greatest value is no pile: no frame reaches saturation.
-    """
-    top, pile = int(values[-1]), int(counts[-1])
-    below = counts[(values < top) & (values >= top - 64 * lattice)].sum() / 64
-    # a pile: far more pixels at the end than the tail before it leads to expect
-    if pile < 10 or pile < 10 * below:
-        raise NotMeasurableError(f"no frame reaches saturation (greatest value {top} adu); shoot one overexposed flat")
-    return float(top)
-
-
 @dataclass(frozen=True)
 class Linearity:
-    """Greatest bow of signal against exposure, and each level's relative residual from the straight line."""
+    """Greatest bow of signal against exposure; means [adu] of the levels and residuals from a line, relative."""
 
     bow: AffineScalarFunc
-    exposures: tuple[float, ...]
+    means: tuple[float, ...]
     residuals: tuple[float, ...]
 
 
@@ -191,4 +188,4 @@ def linearity(levels: Sequence[FlatLevel]) -> Linearity:
     bow = number(parabola.coefficients[2] * factor, parabola.std_errors[2] * factor * scale)
     line = fit_line(t, mean, error, degree=1)
     residuals = mean / line.predict(t) - 1
-    return Linearity(bow, tuple(t.tolist()), tuple(residuals.tolist()))
+    return Linearity(bow, tuple(mean.tolist()), tuple(residuals.tolist()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,3 +71,15 @@ def fit_line(x: ArrayLike, y: ArrayLike, error: ArrayLike, degree: int) -> Line:
     covariance = inverse @ inverse.T * np.outer(powers, powers)
     residuals = (y - np.polynomial.polynomial.polyval(x, coefficients)) / error
     return Line(coefficients, covariance, float(residuals @ residuals), len(x) - degree - 1)
+
+
+def line_record(line: Line, **conditions: Any) -> dict[str, Any]:
+    """Return the record of a fitted straight line ``a + b x`` for ``results.json``."""
+    return {
+        **conditions,
+        "model": "linear",
+        "coefficients": dict(zip("ab", line.coefficients.tolist(), strict=True)),
+        "std_errors": dict(zip("ab", line.std_errors.tolist(), strict=True)),
+        "chi2": line.chi2,
+        "dof": line.dof,
+    }

@@ -12,6 +12,8 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workbench.stack.variance import DifferenceMoments
+
 _SIDE = 256  # pixels of a picture
 
 
@@ -36,6 +38,29 @@ def picture(values: NDArray[np.floating], unit: str, long_name: str) -> xr.DataA
     means = blocks.mean(axis=(1, 3))
     coords = {name: np.arange(n) * block + (block - 1) / 2 for name, n in zip(("y", "x"), means.shape, strict=True)}
     return set_units(xr.DataArray(means, dims=("y", "x"), coords=coords), unit, long_name=long_name)
+
+
+def pictures_of(
+    moments: DifferenceMoments, zero: DifferenceMoments | None, where: str, title: str
+) -> dict[str, xr.DataArray]:
+    """Return the pictures of one stack of darks: mean minus the bias [adu] and temporal variance [adu2].
+
+    Parameters
+    ----------
+    moments, zero
+        Of the darks and of the bias frames, with their maps; what is missing is left out.
+    where
+        Prefix of the names: group and region.
+    title
+        Which darks.
+    """
+    found = {}
+    if moments.mean_map is not None and zero is not None and zero.mean_map is not None:
+        difference = moments.mean_map - zero.mean_map
+        found[f"{where}/dark_minus_bias"] = picture(difference, "adu", f"mean {title} minus the bias")
+    if moments.variance_map is not None:
+        found[f"{where}/variance"] = picture(moments.variance_map, "adu2", f"temporal variance {title}")
+    return found
 
 
 def grid(values: NDArray[np.floating], shape: tuple[int, int], unit: str, long_name: str) -> xr.DataArray:

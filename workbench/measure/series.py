@@ -6,17 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
+from workbench.errors import NotMeasurableError
 from workbench.frames.load import load_stack
+from workbench.measure.confounding import confounded
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.dark_mean import exposure_means, fit_dark_mean
-from workbench.measure.maps import grid, picture
+from workbench.measure.lines import line_record
+from workbench.measure.maps import grid, pictures_of
+from workbench.measure.noise import hidden_by_rounding
 from workbench.measure.scaling import Tiles, judge_scaling, not_judged, predictions, tiles_of
-from workbench.measure.sets import FrameSet, exposure_sets, mean_temperature
+from workbench.measure.sets import FrameSet, exposure_sets, mean_temperature, single
 from workbench.measure.verdicts import dark_below_bias
 from workbench.results import Verdict
-from workbench.stack.variance import DifferenceMoments, difference_moments, levels
+from workbench.stack.variance import DifferenceMoments, Estimate, Levels, difference_moments, levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,17 +34,21 @@ if TYPE_CHECKING:
     from workbench.measure.options import Options
     from workbench.measure.record import Record
     from workbench.measure.sets import Area
+    from workbench.measure.values import ValueRange
 
-_CONFOUNDED = 0.6  # rank correlation of temperature with exposure
+_APART = 4.0  # standard errors between the bias and the darks' curve at no exposure
+_MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, not the pixels of all
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The zero-light frames: exposure [s], temperature [deg_C] and moments [adu]."""
+    """The zero-light frames: exposure [s], temperature [deg_C], moments [adu], dates, and why their noise is no use."""
 
     exposure: float
     temperature: float | None
     moments: DifferenceMoments
+    dates: NDArray[np.datetime64]
+    rounded: str | None
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,25 @@ class DarkSeries:
         rows: pd.DataFrame,
         reference: Reference | None,
         gain: AffineScalarFunc | None,
-        saturation: float | None,
+        values: ValueRange,
         options: Options,
     ) -> None:
-        self.area, self.reference, self.gain, self.saturation, self.options = area, reference, gain, saturation, options
+        self.area, self.reference, self.gain, self.options = area, reference, gain, options
+        self.lattice, self.saturation = values.lattice, values.saturation
         self.temperature = mean_temperature(rows)
-        self.record = record
+        # a set point is no measured temperature, but better said than nothing
+        self.record = (
+            record if self.temperature is not None else record.under(set_temperature=single(rows, "set_temperature"))
+        )
         self.rows = rows
 
     def run(self, *, maps: bool) -> dict[str, Verdict]:
         """Measure, and return the verdicts; ``maps`` keeps pictures, and tests whether the darks may be scaled."""
         sets = self._moments(exposure_sets(self.rows), maps=maps)
         moved = self._confounded(sets)
+        lost = f"{self._n_lost} pixels that saturate or clip at zero in some dark are left out"
+        warm = f"the temperature moved with the exposure ({moved})"
+        self._caveats = [note for note, holds in ((lost, self._n_lost), (warm, moved)) if holds]
         means, below = self._dark_mean(sets)
         for one in sets:
             self._one_exposure(one, means, clamped=bool(below.value))
@@ -91,21 +105,41 @@ class DarkSeries:
 
     def _moments(self, sets: Sequence[FrameSet], *, maps: bool) -> list[_Measured]:
         """Leave out the same pixels at every exposure, else those that saturate late would bend the mean."""
-        looks = [levels(self._stack(one.rows), self.saturation) for one in sets]
+        sets, looks = self._in_range(sets)
         excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | self.area.excluded
         measured = []
         for one, look in zip(sets, looks, strict=True):
             moments = difference_moments(self._stack(one.rows), look.frame_means, excluded, maps=maps)
             tiles = self._tiles(moments, excluded, one.exposure)
             if maps and one is sets[-1]:
-                self._maps(one, moments)
+                zero = None if self.reference is None else self.reference.moments
+                title = f"of {one.n_frames} darks of {one.exposure:g} s"
+                self.record.results.maps.update(pictures_of(moments, zero, self._where, title))
             # a map of each exposure would fill the memory
             measured.append(_Measured(one, replace(moments, mean_map=None, variance_map=None), tiles))
         self._shape = excluded.shape
+        self._n_lost = int((excluded & ~self.area.excluded).sum())
         self._bias_tiles = None
         if self.reference is not None:
             self._bias_tiles = self._tiles(self.reference.moments, excluded, self.reference.exposure)
         return measured
+
+    def _in_range(self, sets: Sequence[FrameSet]) -> tuple[list[FrameSet], list[Levels]]:
+        """Leave out, by name, the exposures that saturate or clip over a good part of the sensor."""
+        kept: list[tuple[FrameSet, Levels]] = []
+        for one in sets:
+            look = levels(self._stack(one.rows), self.saturation)
+            lost = float(look.out_of_range[~self.area.excluded].mean())
+            if lost <= _MOST_EXCLUDED:
+                kept.append((one, look))
+                continue
+            where = f"darks of {one.exposure:g} s of {self.record.conditions['group']}"
+            self.record.problem(where, f"{lost:.0%} of their pixels saturate or clip at zero in some frame", "left out")
+        if not kept:
+            raise NotMeasurableError(
+                "every exposure saturates or clips over a good part of the sensor; shoot shorter darks"
+            )
+        return [one for one, _ in kept], [look for _, look in kept]
 
     def _tiles(self, moments: DifferenceMoments, excluded: NDArray[np.bool_], exposure: float) -> Tiles | None:
         if moments.mean_map is None or moments.variance_map is None or moments.n_frames < 2:
@@ -146,16 +180,6 @@ class DarkSeries:
         known = self.record.conditions
         return "/".join(str(known[key]) for key in ("group", "region") if key in known)
 
-    def _maps(self, longest: FrameSet, moments: DifferenceMoments) -> None:
-        maps = self.record.results.maps
-        if moments.mean_map is None or moments.variance_map is None:
-            return
-        title = f"of {moments.n_frames} darks of {longest.exposure:g} s"
-        if self.reference is not None and self.reference.moments.mean_map is not None:
-            difference = moments.mean_map - self.reference.moments.mean_map
-            maps[f"{self._where}/dark_minus_bias"] = picture(difference, "adu", f"mean {title} minus the bias")
-        maps[f"{self._where}/variance"] = picture(moments.variance_map, "adu2", f"temporal variance {title}")
-
     def _dark_mean(self, sets: Sequence[_Measured]) -> tuple[ExposureMeans | None, Verdict]:
         record = self.record.under(temperature=self.temperature)
         exposures = np.concatenate([np.full(one.moments.n_frames, one.frames.exposure) for one in sets])
@@ -184,7 +208,7 @@ class DarkSeries:
             zero = self.reference.moments
             exposures = np.concatenate([np.full(zero.n_frames, self.reference.exposure), exposures])
             means = np.concatenate([zero.frame_means, means])
-            dates = np.concatenate([np.full(zero.n_frames, np.datetime64("NaT", "ns")), dates])
+            dates = np.concatenate([self.reference.dates, dates])
         fit = fit_dark_mean(exposures, means, dates, uses_bias=uses_bias)
         record = fit.record(temperature=self.temperature)
         if self.reference is not None and self.reference.moments.n_frames > 1 and not uses_bias:
@@ -193,38 +217,47 @@ class DarkSeries:
             offset = float(zero_means.mean()) - float(fit.line.predict(at_zero))
             error = float(np.hypot(zero_means.std(ddof=1) / len(zero_means) ** 0.5, fit.line.predict_error(at_zero)))
             record |= {"bias_minus_fit": offset, "bias_minus_fit_error": error}
+            if abs(offset) > _APART * error:
+                apart = f"{abs(offset):.1f} +/- {error:.1f} adu {'above' if offset > 0 else 'below'}"
+                record["notes"].append(
+                    f"the bias stands {apart} the darks' curve at no exposure: read in another mode or at another "
+                    "offset, it is no dark of no exposure"
+                )
         self.record.fit("dark_mean", record)
 
     def _one_exposure(self, one: _Measured, means: ExposureMeans | None, *, clamped: bool) -> None:
+        """Record the variance, and the dark current by every method of one exposure."""
         frames, moments = one.frames, one.moments
         record = self.record.under(temperature=frames.temperature, exposure=frames.exposure)
         row = {"temperature": frames.temperature, "exposure": frames.exposure, "n_frames": moments.n_frames}
-        name = "dark_variance_rate" if self.gain is None else "dark_current"
-        if moments.temporal is None:
-            record.missing(name, "one dark of this exposure: its noise needs a pair, better 14")
-            return
-        extra = {"n_pixels": moments.n_pixels, "n_excluded": moments.n_excluded}
-        variance = moments.temporal
-        self.record.row("variance", **row, variance=variance.value, std_error=variance.std_error, **extra)
-        if self.reference is None or self.reference.moments.temporal is None:
-            record.missing(
-                name, "no pair of bias frames to subtract the read noise with; the slope of variance needs none"
-            )
-            return
-        bias, t = self.reference.moments.temporal, frames.exposure - self.reference.exposure
-        if t <= 0:
-            record.missing(name, "no longer than the zero-light frames")
-            return
-        if means is not None:
-            zero_means = self.reference.moments.frame_means
-            self._add(record, mean_difference(moments.frame_means, zero_means, means.frame_sigma, t, clamped=clamped))
-        for rate in variance_rates(moments, bias, t, self.gain):
-            self._add(record, rate)
-        if moments.n_frames >= 4:
-            for n, rate in convergence(moments, bias, t, self.gain).items():
-                self.record.row("convergence", **{**row, "n_frames": n}, **self._electrons(rate))
+        with record.attempt("dark_variance_rate" if self.gain is None else "dark_current"):
+            variance = moments.temporal
+            if variance is None:
+                raise NotMeasurableError("one dark of this exposure: its noise needs a pair, better 14")
+            extra = {"n_pixels": moments.n_pixels, "n_excluded": moments.n_excluded}
+            self.record.row("variance", **row, variance=variance.value, std_error=variance.std_error, **extra)
+            reference = self.reference
+            if reference is None or reference.moments.temporal is None:
+                reason = "no pair of bias frames to subtract the read noise with; the slope of variance needs none"
+                raise NotMeasurableError(reason)
+            bias, t = reference.moments.temporal, frames.exposure - reference.exposure
+            if t <= 0:
+                raise NotMeasurableError("no longer than the zero-light frames")
+            if means is not None:
+                level = reference.moments.frame_means
+                self._add(record, mean_difference(moments.frame_means, level, means.frame_sigma, t, clamped=clamped))
+            hidden = hidden_by_rounding(variance, self.lattice) or reference.rounded
+            if hidden is not None:
+                raise NotMeasurableError(hidden)
+            for rate in variance_rates(moments, bias, t, self.gain):
+                self._add(record, rate)
+            if moments.n_frames >= 4:
+                for n, rate in convergence(moments, bias, t, self.gain).items():
+                    self.record.row("convergence", **{**row, "n_frames": n}, **self._electrons(rate))
 
     def _add(self, record: Record, rate: Rate) -> None:
+        if rate.power == 2:
+            rate = replace(rate, notes=(*rate.notes, *self._caveats))
         for measurement in rate.measurements(self.gain, gain_given=self.options.gain is not None):
             record.add(measurement)
 
@@ -236,27 +269,20 @@ class DarkSeries:
         return {"dark_current": number.nominal_value, "std_error": number.std_dev, **in_adu}
 
     def _slope(self, sets: Sequence[_Measured]) -> None:
-        usable = [(one.frames.exposure, one.moments.temporal) for one in sets if one.moments.temporal is not None]
+        noisy = [one for one in sets if one.moments.temporal is not None]
+        usable = [one for one in noisy if hidden_by_rounding(_temporal(one), self.lattice) is None]
         record = self.record.under(temperature=self.temperature)
         names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
         with record.under(method="variance_slope").attempt(*names):
-            n_frames = sum(one.moments.n_frames for one in sets if one.moments.temporal is not None)
-            slope = variance_slope([t for t, _ in usable], [variance for _, variance in usable], n_frames)
+            if len(usable) < len(noisy):
+                raise NotMeasurableError(str(hidden_by_rounding(_temporal(noisy[0]), self.lattice)))
+            n_frames = sum(one.moments.n_frames for one in usable)
+            exposures = [one.frames.exposure for one in usable]
+            slope = variance_slope(exposures, [_temporal(one) for one in usable], n_frames)
             self._add(record, slope.rate)
-            lines = {"weighted": slope.weighted, "unweighted": slope.unweighted}
-            for weights, line in lines.items():
-                self.record.fit(
-                    "variance",
-                    {
-                        "temperature": self.temperature,
-                        "model": "linear",
-                        "weights": weights,
-                        "coefficients": dict(zip("ab", line.coefficients.tolist(), strict=True)),
-                        "std_errors": dict(zip("ab", line.std_errors.tolist(), strict=True)),
-                        "chi2": line.chi2,
-                        "dof": line.dof,
-                    },
-                )
+            for weights, line in {"weighted": slope.weighted, "unweighted": slope.unweighted}.items():
+                if line is not None:
+                    self.record.fit("variance", line_record(line, temperature=self.temperature, weights=weights))
 
     def _odd(self, sets: Sequence[_Measured]) -> None:
         odd = [f"{one.frames.exposure:g}" for one in sets if one.moments.n_frames % 2 and one.moments.n_frames > 2]
@@ -268,24 +294,19 @@ class DarkSeries:
     def _confounded(self, sets: Sequence[_Measured]) -> str:
         """Name a temperature that moved with the exposure, and return by how much, in words; "" where it did not."""
         known = [(one.frames.exposure, one.frames.temperature) for one in sets if one.frames.temperature is not None]
-        if len(known) < 3:
+        found = confounded([one[0] for one in known], [one[1] for one in known])
+        if found is None:
             return ""
-        exposure, temperature = np.array(known, dtype=np.float64).T
-        if np.ptp(temperature) < 0.5:
-            return ""
-        correlation = float(stats.spearmanr(exposure, temperature).statistic)
-        if abs(correlation) < _CONFOUNDED:
-            return ""
-        verb = "fell" if correlation < 0 else "rose"
-        first, last = (
-            (temperature.max(), temperature.min()) if correlation < 0 else (temperature.min(), temperature.max())
-        )
-        moved = f"from {first:.1f} to {last:.1f} deg C"
         self.record.problem(
             f"darks of {self.record.conditions['group']}",
-            f"temperature is confounded with exposure: it {verb} {moved} as the exposure "
-            f"grew from {exposure[0]:g} to {exposure[-1]:g} s (rank correlation {correlation:.2f})",
+            found.rule,
             "used; what looks like an effect of the exposure may be one of the temperature (about 10 % of the dark "
             "current per kelvin): cool the camera, or shoot the exposures in shuffled order",
         )
-        return moved
+        return found.moved
+
+
+def _temporal(one: _Measured) -> Estimate:
+    if one.moments.temporal is None:
+        raise NotMeasurableError("one dark has no temporal variance")
+    return one.moments.temporal

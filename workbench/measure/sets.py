@@ -54,12 +54,9 @@ class Area:
 
 
 def mean_temperature(rows: pd.DataFrame) -> float | None:
-    """Return the mean measured temperature [deg_C], else the mean set point, else None; to 0.01 K."""
-    for column in ("temperature", "set_temperature"):
-        known = rows[column].dropna().astype(float)
-        if len(known):
-            return round(float(known.mean()), 2)
-    return None
+    """Return the mean measured temperature [deg_C] to 0.01 K; None where nothing was measured."""
+    known = rows["temperature"].dropna().astype(float)
+    return round(float(known.mean()), 2) if len(known) else None
 
 
 def exposure_sets(rows: pd.DataFrame) -> list[FrameSet]:
@@ -99,7 +96,7 @@ def zero_light(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def flat_pairs(rows: pd.DataFrame, means: Sequence[float]) -> list[tuple[float, pd.DataFrame]]:
-    """Pair flats of one exposure by their level, brightest with next brightest: ``(exposure [s], two rows)``.
+    """Pair flats of one filter and exposure by level, brightest with next brightest: ``(exposure [s], two rows)``.
 
     Parameters
     ----------
@@ -114,11 +111,12 @@ def flat_pairs(rows: pd.DataFrame, means: Sequence[float]) -> list[tuple[float, 
     """
     levels = dict(zip(rows.index, means, strict=True))
     pairs = []
-    for one in exposure_sets(rows):
-        order = sorted(one.rows.index, key=lambda index: -levels[index])
-        for first, second in zip(order[::2], order[1::2], strict=False):
-            if levels[second] > 0.9 * levels[first]:
-                pairs.append((one.exposure, rows.loc[[first, second]]))
+    for _, same in rows.groupby(rows["filter"].fillna("").astype(str), sort=True):
+        for one in exposure_sets(same):
+            order = sorted(one.rows.index, key=lambda index: -levels[index])
+            for first, second in zip(order[::2], order[1::2], strict=False):
+                if levels[second] > 0.9 * levels[first]:
+                    pairs.append((one.exposure, rows.loc[[first, second]]))
     return pairs
 
 
@@ -149,8 +147,8 @@ def areas(
 
 
 def single(rows: pd.DataFrame, column: str) -> Any:
-    """Return the one value of a column that all rows of a group share, None where it is missing."""
+    """Return the one value of a column that all rows share; None where it is missing, or where they differ."""
     known = rows[column].dropna().unique().tolist()  # plain Python values: they end up in JSON
-    if not known:
+    if len(known) != 1:
         return None
     return int(known[0]) if isinstance(known[0], float) and known[0].is_integer() else known[0]

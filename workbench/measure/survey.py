@@ -16,7 +16,7 @@ from workbench.errors import InputError
 from workbench.measure.group import GroupSurvey
 from workbench.measure.numbers import number
 from workbench.measure.options import Options
-from workbench.results import Results, Verdict
+from workbench.results import Problem, Results, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,26 +87,38 @@ def measure_camera(
         versions={"python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}},
         workbench=version("dark-frame-workbench"),
     )
+    refusals: list[InputError] = []
     verdicts: dict[str, list[dict[str, Any]]] = {"dark_below_bias": [], "dark_scaling": []}
     with tqdm(total=len(used), unit="frame", desc="measuring", disable=None if progress else True, leave=False) as bar:
-        for group, rows in used.groupby("group", sort=True):
-            survey = GroupSurvey(str(group), rows, results, options, bar.update)
-            for region, judged in survey.run().items():
-                where = {"group": str(group)} | ({"region": region} if region else {})
+        for group in sorted(used["group"].unique(), key=_group_number):
+            survey = GroupSurvey(group, used[used["group"] == group], results, options, bar.update)
+            try:
+                found = survey.run()
+            except InputError as error:  # one group's frames, or an option that does not fit them: the rest goes on
+                refusals.append(error)
+                results.problems.append(Problem(f"group {group}: {error.file}", error.rule, error.next_step))
+                continue
+            for region, judged in found.items():
+                where = {"group": group} | ({"region": region} if region else {})
                 for name, one in judged.items():
                     verdicts[name].append({**where, "value": one.value, "reason": one.reason, **one.details})
             results.dataset["n_used"] += len(survey.rows)
+    if not results.groups:
+        raise refusals[0]
     results.verdicts["dark_below_bias"] = _overall(verdicts["dark_below_bias"], undecided=None)
     results.verdicts["dark_scaling"] = _overall(verdicts["dark_scaling"], undecided="not_judged")
     return results
 
 
 def _parameters(options: Options) -> dict[str, Any]:
-    gain = options.gain
-    number = (
-        {"gain": None, "gain_error": None} if gain is None else {"gain": gain.nominal_value, "gain_error": gain.std_dev}
-    )
-    return {**number, "accept": options.accept, "per_bayer": options.per_bayer, "use_bias": options.use_bias}
+    given = options.gain
+    return {
+        "gain": None if given is None else given.nominal_value,
+        "gain_error": None if given is None else given.std_dev or None,  # 0: it was given without one
+        "accept": options.accept,
+        "per_bayer": options.per_bayer,
+        "use_bias": options.use_bias,
+    }
 
 
 def _given_gain(manifest: Manifest | None, gain: float | None, gain_error: float | None) -> AffineScalarFunc | None:
@@ -123,6 +135,11 @@ def _given_gain(manifest: Manifest | None, gain: float | None, gain_error: float
     return number(gain, gain_error or 0.0, "gain")
 
 
+def _group_number(group: str) -> tuple[int, str]:
+    digits = group.removeprefix("g")
+    return (int(digits) if digits.isdigit() else 0, group)
+
+
 def _digest(used: pd.DataFrame) -> str:
     """Return one hash over the hashes of the files, sorted: the same frames give the same, wherever they lie."""
     with ThreadPoolExecutor(2) as pool:
@@ -137,6 +154,8 @@ def _file_hash(path: str) -> str:
 
 def _overall(verdicts: list[dict[str, Any]], *, undecided: str | None) -> Verdict:
     """Return the one answer where all groups and regions agree, else none, with each of them beside it."""
+    if not verdicts:
+        return Verdict(undecided, "no darks to judge", {"by_group": []})
     first = verdicts[0]
     figures = {key: value for key, value in first.items() if key not in ("group", "region", "value", "reason")}
     if len(verdicts) == 1 or len({one["value"] for one in verdicts}) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from workbench.results import Verdict, rounded
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.measure.dark_mean import ExposureMeans
 
-_SIGNIFICANT = 3.0  # standard errors between a dark and the bias before one is called darker
+_FAMILY_P = 0.01  # chance of calling one of the exposures darker, or brighter, when none is
 
 
 def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdict:
@@ -32,7 +33,9 @@ def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdic
     scatter = float(bias.std(ddof=1)) if len(bias) > 1 else darks.frame_sigma
     difference = darks.mean - float(bias.mean())
     error = np.hypot(darks.std_error, max(scatter, darks.frame_sigma) / len(bias) ** 0.5)
-    below, above = difference < -_SIGNIFICANT * error, difference > _SIGNIFICANT * error
+    dof = darks.frame_dof + len(bias) - 1
+    critical = float(stats.t.isf(-np.expm1(np.log1p(-_FAMILY_P) / len(difference)) / 2, max(dof, 1)))
+    below, above = difference < -critical * error, difference > critical * error
     lowest = int(np.argmin(difference / error))
     value, spread = rounded(abs(float(difference[lowest])), float(error[lowest]))
     n = len(difference)
@@ -54,7 +57,7 @@ def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdic
         return Verdict(value=False, reason=reason, details=details)
     return Verdict(
         None,
-        f"no exposure differs from the bias by more than {_SIGNIFICANT:g} standard errors "
+        f"no exposure differs from the bias by more than {critical:.1f} standard errors "
         f"(largest: {value} +/- {spread} adu); shoot longer darks, and more of them",
         details,
     )

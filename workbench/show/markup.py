@@ -54,6 +54,11 @@ def joined(parts: Iterable[str], separator: str = "") -> Html:
     return Html(glue.join(part if isinstance(part, Html) else html.escape(part) for part in parts))
 
 
+def beneath(text: object, **attributes: str) -> Html:
+    """Write a small line of its own; a page without our stylesheet keeps it apart as well."""
+    return tag("div", tag("small", str(text) if not isinstance(text, Html) else text), **attributes) if text else Html()
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> Html:
     """Build a table in a box that scrolls by itself on a narrow screen.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.results import rounded
 from workbench.show.canvas import (
     BLACK,
     BLUE,
@@ -116,8 +117,10 @@ def plot_variance(results: Results, group: str | None = None, region: str | None
     table = _rows(results, "variance", group, region)
     if not len(table):
         return None
-    figure = new_picture(*_SIZE)
-    axes = dress(figure.subplots(), title="Noise of a dark", x="exposure [s]", y="temporal variance [adu²]")
+    figure = new_picture(_SIZE[0], _SIZE[1] + 0.9)
+    axes, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    dress(axes, title="Noise of a dark", x="", y="temporal variance [adu²]")
+    dress(lower, title="", x="exposure [s]", y="off the line [adu²]")
     fits = [fit for fit in _fits(results, "variance", group, region) if fit["weights"] == "weighted"]
     for (colour, marker), (rows, fit) in zip(_SERIES, _by_fit(table, fits), strict=False):
         label = "darks" + _at(rows)
@@ -127,8 +130,13 @@ def plot_variance(results: Results, group: str | None = None, region: str | None
         if fit is not None:
             t = np.array([0.0, float(rows["exposure"].max())])
             a, b = (fit["coefficients"][key] for key in "ab")
-            axes.plot(t, a + b * t, color=colour, lw=1.5, label=f"{a:.1f} + {b:.4g} t")
+            slope = " ± ".join(rounded(b, fit["std_errors"]["b"] * max(1.0, fit["chi2"] / (fit["dof"] or 1)) ** 0.5))
+            axes.plot(t, a + b * t, color=colour, lw=1.5, label=f"line, slope {slope} adu²/s")
+            off = rows["variance"] - a - b * rows["exposure"]
+            lower.errorbar(rows["exposure"], off, rows["std_error"], fmt=marker, color=colour, ms=4)
+    lower.axhline(0, color=GREY, lw=1)
     _grid(axes)
+    _grid(lower)
     legend(axes, "upper left")
     return figure
 
@@ -165,7 +173,7 @@ def plot_convergence(
     title = f"Composite of n darks of {table['exposure'].iloc[0]:g} s"
     axes = dress(figure.subplots(), title=title, x="number of frames n", y=unit)
     axes.errorbar(table["n_frames"], table[value], table[error], fmt="o-", color=BLUE, ms=5, lw=1, label="measured")
-    if published is not None and electrons:
+    if published is not None and len(published) and electrons:
         label = "published for the QHY163M"
         axes.plot(published["n_frames"], published["dark_current"], "s--", color=ORANGE, ms=5, lw=1, label=label)
     if truth is not None and electrons:
@@ -187,7 +195,10 @@ def plot_photon_transfer(results: Results, group: str | None = None, region: str
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     dress(upper, title=f"Photon transfer: gain {gain}", x="", y="variance above zero light [adu²]")
     dress(lower, title="", x="mean above zero light [adu]", y="residual [%]")
-    for linear, style, label in ((True, "o", "in the fit"), (False, "x", "above the linear range")):
+    for linear, style, label in (
+        (True, "o", "in the fit"),
+        (False, "x", "left out: above 70 % of saturation, or saturated"),
+    ):
         rows = table[table["linear"] == linear]
         if len(rows):
             colour = BLUE if linear else GREY

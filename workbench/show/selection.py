@@ -16,17 +16,11 @@ Column = tuple[str, str]  # group and region, "" where there is none
 # conditions that a column's title or the table of groups tells already
 OF_COLUMN = frozenset({"group", "region", "gain_setting", "offset_setting"})
 
-# best first: every frame counts, hits are out of it, and no read noise has to be known from elsewhere
-_BY_PRECISION = (
-    "temporal_variance_masked",
-    "temporal_variance",
-    "mean_of_pairs",
-    "composite",
-    "pair",
-    "variance_slope",
+# methods whose number is a dark current on any camera; those that ask the mean of a dark are not among them
+_BY_NOISE = frozenset(
+    ("temporal_variance_masked", "temporal_variance", "mean_of_pairs", "composite", "pair", "variance_slope")
 )
-_BY_SLOPE = ("variance_slope", *_BY_PRECISION)
-_PREFERRED = {"dark_current": _BY_PRECISION, "dark_variance_rate": _BY_SLOPE}
+_RATES = frozenset(("dark_current", "dark_variance_rate"))
 _DRIFT = 3.0  # K
 _ORDER = {name: place for place, name in enumerate(NOMENCLATURE)}
 
@@ -85,18 +79,23 @@ def in_nomenclature_order(names: Iterable[str]) -> list[str]:
 
 
 def key_measurements(results: Results) -> list[Measurement]:
-    """Choose one measurement of each quantity, group and region: the most reliable method, then the most frames.
+    """Choose one measurement of each quantity, group and region.
 
-    Methods that ask the mean of a dark for its dark current are never chosen: a clamp makes them meaningless.
+    Of the dark current at the temperature of most frames, the method and exposure with the smallest error; one that
+    asks the mean of a dark is never chosen, for a clamp makes it meaningless. Of anything else, that of most frames.
     """
-    best: dict[tuple[str, Column], Measurement] = {}
+    rivals: dict[tuple[str, Column], list[Measurement]] = {}
     for one in _without_doubles(results):
-        if _rank(one) is None:
-            continue
-        place = (one.name, column_of(one))
-        if place not in best or _merit(one) > _merit(best[place]):
-            best[place] = one
-    return list(best.values())
+        if one.name not in _RATES or one.method in _BY_NOISE:
+            rivals.setdefault((one.name, column_of(one)), []).append(one)
+    return [_best(name, ones) for (name, _), ones in rivals.items()]
+
+
+def _best(name: str, rivals: list[Measurement]) -> Measurement:
+    most = max(rivals, key=lambda one: (one.n_frames, _exposure(one)))
+    if name not in _RATES:
+        return most
+    return min((one for one in rivals if _are_warm_alike(one, most)), key=lambda one: one.std_error)
 
 
 def longest_exposures(results: Results) -> list[Measurement]:
@@ -115,6 +114,10 @@ def _are_alike(one: Measurement, other: Measurement) -> bool:
     """Tell whether two measurements differ in nothing but the exposure, and in what an uncooled sensor drifts by."""
     if (one.name, one.method, column_of(one)) != (other.name, other.method, column_of(other)):
         return False
+    return _are_warm_alike(one, other)
+
+
+def _are_warm_alike(one: Measurement, other: Measurement) -> bool:
     first, second = one.conditions.get("temperature"), other.conditions.get("temperature")
     return first is None or second is None or abs(first - second) < _DRIFT
 
@@ -128,14 +131,3 @@ def _without_doubles(results: Results) -> list[Measurement]:
 
 def _exposure(one: Measurement) -> float:
     return float(one.conditions.get("exposure") or 0.0)
-
-
-def _rank(one: Measurement) -> int | None:
-    if one.name not in _PREFERRED:
-        return 0
-    methods = _PREFERRED[one.name]
-    return methods.index(one.method) if one.method in methods else None
-
-
-def _merit(one: Measurement) -> tuple[int, int, float]:
-    return -(_rank(one) or 0), one.n_frames, _exposure(one)

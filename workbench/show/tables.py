@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.results import Results, Verdict, rounded
-from workbench.show.markup import Html, joined, table, tag
+from workbench.show.markup import Html, beneath, joined, table, tag
 from workbench.show.selection import (
     OF_COLUMN,
     Column,
@@ -88,7 +88,7 @@ def summary_html(results: Results) -> Html:
 
 def quantity_html(name: str) -> Html:
     """Write a quantity's name with what it is."""
-    return joined([tag("strong", name.replace("_", " ")), tag("small", definition(name))])
+    return joined([tag("strong", name.replace("_", " ")), beneath(definition(name))])
 
 
 def _summary_cell(
@@ -96,14 +96,14 @@ def _summary_cell(
 ) -> Html:
     one = found_at(place, known)
     if one is not None:
-        parts = [value_html(one), _marks(one, notes), tag("small", meaning(one))]
-        return joined([*parts, tag("small", _where(one.conditions), class_="where")])
+        parts = [value_html(one), _marks(one, notes), beneath(meaning(one))]
+        return joined([*parts, beneath(_where(one.conditions), class_="where")])
     given = given_gain(results)
     if name == "gain" and given:
         value = tag("span", given.replace("+/-", "±"), class_="value")
-        return joined([value, tag("small", "Given, and used for all electrons.")])
+        return joined([value, beneath("Given, and used for all electrons.")])
     reasons = {column_of(other): other.reason for other in reversed(results.not_measured) if other.name == name}
-    return joined([tag("span", "not measured", class_="absent"), tag("small", found_at(place, reasons) or "")])
+    return joined([tag("span", "not measured", class_="absent"), beneath(found_at(place, reasons) or "")])
 
 
 def measurements_html(results: Results) -> Html:
@@ -172,7 +172,7 @@ def _value_cell(one: Measurement | None, notes: dict[str, int], *, unit: bool = 
         return tag("span", "-", class_="absent")
     frames = f"{one.n_frames} frames" if one.n_frames else ""
     value = value_html(one) if unit else tag("span", _number(one), class_="value")
-    return joined([value, _marks(one, notes), tag("small", frames)])
+    return joined([value, _marks(one, notes), beneath(frames)])
 
 
 def _marks(one: Measurement, notes: dict[str, int]) -> Html:
@@ -197,7 +197,7 @@ def verdict_html(results: Results) -> Html:
         )
         parts += [
             tag("dt", question),
-            tag("dd", tag("strong", answer), " ", sentence(verdict.reason), tag("small", figures) if figures else ""),
+            tag("dd", tag("strong", answer), " ", sentence(verdict.reason), beneath(figures)),
             *(_one_verdict(name, one) for one in each if differ),
         ]
     return tag("dl", *parts, class_="verdicts") if parts else Html()

@@ -132,8 +132,9 @@ def _variance_rate(one: Measurement) -> str:
 
 def _mean_rate(one: Measurement) -> str:
     exposure = _exposure(one)
-    change = f"Over {exposure:g} s the mean of a dark changes by {one.value * exposure:+.2g} adu"
-    return f"{change}: it falls, so it is no measure of the dark current." if one.value < 0 else f"{change}."
+    side = "below" if one.value < 0 else "above"
+    place = f"The mean of a dark of {exposure:g} s lies {digits(abs(one.value) * exposure, 2)} adu {side} the bias"
+    return f"{place}: it is no measure of the dark current." if one.value < 0 else f"{place}."
 
 
 def _lattice(one: Measurement) -> str:
@@ -163,12 +164,16 @@ _SAYINGS: dict[str, Callable[[Measurement], str]] = {
         f"A sky of {digits(10 * one.value**2, 2)} electron a pixel hides it: it then adds under 5\u00a0% of noise."
     ),
     "bias_level": lambda _: "What a pixel reads without light and without exposure.",
-    "offset_drift": lambda _: (
-        "Whole frames move up and down by this much: differences of frame means below it say nothing."
-    ),
+    "offset_drift": lambda _: "Whole bias frames move up and down by this much; darks may move more.",
     "saturation": lambda one: f"Keep flats and the stars that matter below {digits(one.value, 5)} adu.",
-    "full_well": lambda one: f"A pixel holds {digits(one.value, 3)} electron before it stops counting.",
-    "linearity_error": lambda one: f"The flats leave a straight line by {digits(100 * one.value, 2)}\u00a0% at most.",
+    "full_well": lambda one: (
+        f"A pixel counts {digits(one.value, 3)} electron above the bias, then its well is full or the ADC ends."
+    ),
+    "linearity_error": lambda one: (
+        f"The signal bends by {digits(100 * abs(one.value), 2)}\u00a0% of its range."
+        if abs(one.value) > 2 * one.std_error
+        else f"No bend is seen; one of {digits(200 * one.std_error, 2)}\u00a0% of the range would have been."
+    ),
     "dynamic_range": lambda one: f"{math.log2(one.value):.1f} stops, or {20 * math.log10(one.value):.0f} dB.",
     "dark_current": _per_exposure,
     "dark_current_typical": _per_exposure,
