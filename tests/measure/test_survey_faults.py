@@ -172,3 +172,13 @@ def test_nothing_usable_is_refused_in_one_line(night):
         rewrite(path, lambda pixels: np.full_like(pixels, 7))
     with pytest.raises(InputError, match="no frame is left that looks raw"):
         measure_camera(catalogue(night))
+
+
+def test_bias_frames_clipped_at_zero_are_left_out_and_the_slope_goes_on(night):
+    for path in files(night, "bias"):
+        rewrite(path, lambda pixels: np.where(np.arange(128) < 60, 0, pixels).astype(np.uint16))
+    results = measure_camera(catalogue(night), accept=True)
+    (problem,) = said(results, "of the pixels of the zero-light frames saturate or clip")
+    assert problem.action == "left out"
+    assert list(results.select("dark_variance_rate", "variance_slope"))
+    assert "bias_level" in {one.name for one in results.not_measured}

@@ -11,7 +11,7 @@ from workbench.frames.load import load_stack
 from workbench.measure import gain as photon
 from workbench.measure.noise import bias_noise, hidden_by_rounding, level_and_drift, read_noise
 from workbench.measure.numbers import number
-from workbench.measure.series import DarkSeries, Reference
+from workbench.measure.series import MOST_EXCLUDED, DarkSeries, Reference
 from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
 from workbench.results import Measurement
 from workbench.stack.variance import difference_moments, equalised_difference, levels
@@ -99,6 +99,11 @@ class AreaSurvey:
                 self.record.problem("zero-light frames", "differ in exposure", action)
             stack = self._stack(chosen.rows)
             look = levels(stack, self.values.saturation)
+            lost = float(look.out_of_range[~self.area.excluded].mean())
+            if lost > MOST_EXCLUDED:
+                rule = f"{lost:.0%} of the pixels of the zero-light frames saturate or clip at zero"
+                self.record.problem(f"zero-light frames of {self.record.conditions['group']}", rule, "left out")
+                continue
             moments = difference_moments(stack, look.frame_means, look.out_of_range | self.area.excluded, maps=True)
             dates = chosen.rows["date"].to_numpy(dtype="datetime64[ns]")
             rounded = None if moments.temporal is None else hidden_by_rounding(moments.temporal, self.values.lattice)

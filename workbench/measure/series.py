@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from workbench.measure.values import ValueRange
 
 _APART = 4.0  # standard errors between the bias and the darks' curve at no exposure
-_MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, not the pixels of all
+MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, not the pixels of all
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class DarkSeries:
         for one in sets:
             look = levels(self._stack(one.rows), self.saturation)
             lost = float(look.out_of_range[~self.area.excluded].mean())
-            if lost <= _MOST_EXCLUDED:
+            if lost <= MOST_EXCLUDED:
                 kept.append((one, look))
                 continue
             where = f"darks of {one.exposure:g} s of {self.record.conditions['group']}"
