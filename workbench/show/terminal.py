@@ -14,7 +14,7 @@ from workbench.show.selection import (
     hidden_conditions,
     longest_exposures,
 )
-from workbench.show.words import conditions_in_words, places_in_words, printable, verdict_in_words
+from workbench.show.words import conditions_in_words, places_in_words, printable, sentence, verdict_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ def results_table(results: Results) -> str:
     lines += _not_measured(results)
     for name, verdict in results.verdicts.items():
         question, answer = verdict_in_words(name, verdict)
-        lines += ["", f"{question} {answer} {printable(verdict.reason)}"]
+        lines += ["", f"{question} {answer} {printable(sentence(verdict.reason))}"]
     if results.problems:
         count = len(results.problems)
         lines += ["", f"{count} fault{' is' if count == 1 else 's are'} listed in the report"]
