@@ -302,6 +302,11 @@ def test_evidence_is_told_in_one_line():
     assert str(problem) == expected
 
 
+def test_frames_without_any_noise_are_judged_without_a_warning():
+    frame = np.random.default_rng(12).integers(100, 140, (64, 64)).astype(np.uint16)
+    pixel_evidence("a.fits", frame, frame.copy())  # warnings are errors here
+
+
 def test_noise_far_under_one_step_is_not_called_suppressed():
     rng = np.random.default_rng(11)
     level = np.full((200, 240), 100.35)

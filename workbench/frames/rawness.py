@@ -154,6 +154,8 @@ def _remove_means(noise: NDArray[np.float64], used: NDArray[np.bool_]) -> None:
 
 def _correlations(noise: NDArray[np.float64], used: NDArray[np.bool_], lag: int) -> tuple[float, float]:
     variance = np.square(noise).sum() / used.sum()
+    if variance == 0:  # equal frames: no noise, and no correlation of it
+        return 0.0, 0.0
     pairs = (
         (noise[lag:] * noise[:-lag], used[lag:] & used[:-lag]),
         (noise[:, lag:] * noise[:, :-lag], used[:, lag:] & used[:, :-lag]),

@@ -14,7 +14,7 @@ from workbench.measure.numbers import number
 from workbench.measure.series import MOST_EXCLUDED, DarkSeries, Reference
 from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
 from workbench.results import Measurement
-from workbench.stack.variance import difference_moments, equalised_difference, levels
+from workbench.stack.variance import Estimate, difference_moments, equalised_difference, levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +132,8 @@ class AreaSurvey:
             return None
         n = reference.moments.n_frames
         with record.attempt("bias_level", "offset_drift"):
+            if reference.rounded is not None:
+                raise NotMeasurableError(reference.rounded)
             level, drift = level_and_drift(reference.moments.frame_means)
             here = record.under(temperature=reference.temperature)
             here.measured("bias_level", level, "mean of frame means", n)
@@ -192,8 +194,11 @@ class AreaSurvey:
     def _flat_level(self, exposure: float, pair: pd.DataFrame, reference: Reference) -> photon.FlatLevel:
         stack, moments = self._stack(pair), reference.moments
         out = levels(stack, self.values.saturation).out_of_range | self.area.excluded
-        if moments.temporal is None or out.mean() > 0.99:
+        zero = moments.temporal
+        if zero is None or out.mean() > 0.99:
             raise NotMeasurableError("a flat saturates nearly everywhere; shoot it at half of saturation")
+        if reference.rounded is not None:  # of a variance that rounding hides not even the size is known
+            zero = Estimate(zero.value, max(zero.value, (self.values.lattice or 0) ** 2 / 12))
         level, drift = level_and_drift(moments.frame_means)
         difference = equalised_difference(stack, level.nominal_value, moments.mean_map, out)
         top = sum(difference.means) / 2 + level.nominal_value
@@ -202,7 +207,7 @@ class AreaSurvey:
             self.values.saturation is None or top <= photon.LINEAR_SHARE * self.values.saturation
         )
         level_error = float(np.hypot(drift.nominal_value / 2**0.5, level.std_dev))
-        return photon.flat_level(difference, moments.temporal, exposure, level_error, linear=linear)
+        return photon.flat_level(difference, zero, exposure, level_error, linear=linear)
 
     def _claims(self, gain: AffineScalarFunc) -> tuple[str, ...]:
         claims = [

@@ -183,7 +183,8 @@ def linearity(levels: Sequence[FlatLevel]) -> Linearity:
     mean = np.array([level.mean for level in linear])
     error = np.array([level.mean_error for level in linear])
     parabola = fit_line(t, mean, error, degree=2)
-    scale = max(1.0, parabola.chi2 / parabola.dof) ** 0.5 if parabola.dof else 1.0
+    misfit = parabola.dof and stats.chi2.sf(parabola.chi2, parabola.dof) < _MISFIT_P
+    scale = (parabola.chi2 / parabola.dof) ** 0.5 if misfit else 1.0
     factor = np.ptp(t) ** 2 / 4 / np.ptp(mean)
     bow = number(parabola.coefficients[2] * factor, parabola.std_errors[2] * factor * scale)
     line = fit_line(t, mean, error, degree=1)

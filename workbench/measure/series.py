@@ -243,12 +243,12 @@ class DarkSeries:
             bias, t = reference.moments.temporal, frames.exposure - reference.exposure
             if t <= 0:
                 raise NotMeasurableError("no longer than the zero-light frames")
-            if means is not None:
-                level = reference.moments.frame_means
-                self._add(record, mean_difference(moments.frame_means, level, means.frame_sigma, t, clamped=clamped))
             hidden = hidden_by_rounding(variance, self.lattice) or reference.rounded
             if hidden is not None:
                 raise NotMeasurableError(hidden)
+            if means is not None:
+                level = reference.moments.frame_means
+                self._add(record, mean_difference(moments.frame_means, level, means.frame_sigma, t, clamped=clamped))
             for rate in variance_rates(moments, bias, t, self.gain):
                 self._add(record, rate)
             if moments.n_frames >= 4:
