@@ -183,3 +183,8 @@ def test_bias_frames_clipped_at_zero_are_left_out_and_the_slope_goes_on(night):
     assert problem.action == "left out"
     assert list(results.select("dark_variance_rate", "variance_slope"))
     assert "bias_level" in {one.name for one in results.not_measured}
+
+
+def test_an_option_that_fits_no_group_is_refused(night):
+    with pytest.raises(InputError, match="--per-bayer: the frames name no Bayer pattern"):
+        measure_camera(catalogue(night), per_bayer=True)

@@ -103,7 +103,7 @@ def measure_camera(
                 for name, one in judged.items():
                     verdicts[name].append({**where, "value": one.value, "reason": one.reason, **one.details})
             results.dataset["n_used"] += len(survey.rows)
-    if not results.groups:
+    if refusals and not results.dataset["n_used"]:
         raise refusals[0]
     results.verdicts["dark_below_bias"] = _overall(verdicts["dark_below_bias"], undecided=None)
     results.verdicts["dark_scaling"] = _overall(verdicts["dark_scaling"], undecided="not_judged")
