@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
-from workbench.frames.load import load_stack
 from workbench.measure import gain as photon
 from workbench.measure.noise import bias_noise, hidden_by_rounding, level_and_drift, read_noise
 from workbench.measure.numbers import number
@@ -18,7 +17,6 @@ from workbench.stack.variance import Estimate, difference_moments, equalised_dif
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
     from uncertainties.core import AffineScalarFunc
 
     from workbench.measure.noise import BiasNoise
@@ -84,10 +82,6 @@ class AreaSurvey:
                 verdicts = verdicts or found
         return verdicts
 
-    def _stack(self, rows: pd.DataFrame) -> xr.DataArray:
-        rows_slice, columns_slice = self.area.slices
-        return load_stack(rows)[:, rows_slice, columns_slice]
-
     def _references(self) -> list[Reference]:
         """Measure the zero-light frames of each temperature, most frames first; of exposures the most frequent."""
         rows = zero_light(self.rows)
@@ -97,7 +91,7 @@ class AreaSurvey:
             if chosen.n_frames < len(same):
                 action = f"the {chosen.n_frames} of {chosen.exposure:g} s are used"
                 self.record.problem("zero-light frames", "differ in exposure", action)
-            stack = self._stack(chosen.rows)
+            stack = self.area.load(chosen.rows)
             look = levels(stack, self.values.saturation)
             lost = float(look.out_of_range[~self.area.excluded].mean())
             if lost > MOST_EXCLUDED:
@@ -180,7 +174,7 @@ class AreaSurvey:
             raise NotMeasurableError(
                 _NO_ZERO_LIGHT if reference is None else "one zero-light frame: its noise needs two"
             )
-        means = levels(self._stack(flats)).frame_means
+        means = levels(self.area.load(flats)).frame_means
         level, drift = level_and_drift(reference.moments.frame_means)
         lit = means > level.nominal_value + 5 * drift.nominal_value + 1
         for file in flats["file"][~lit]:
@@ -192,7 +186,7 @@ class AreaSurvey:
         return [self._flat_level(exposure, pair, reference) for exposure, pair in pairs]
 
     def _flat_level(self, exposure: float, pair: pd.DataFrame, reference: Reference) -> photon.FlatLevel:
-        stack, moments = self._stack(pair), reference.moments
+        stack, moments = self.area.load(pair), reference.moments
         out = levels(stack, self.values.saturation).out_of_range | self.area.excluded
         zero = moments.temporal
         if zero is None or out.mean() > 0.99:

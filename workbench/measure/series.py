@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
-from workbench.frames.load import load_stack
 from workbench.measure.confounding import confounded
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.dark_mean import exposure_means, fit_dark_mean
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    import xarray as xr
     from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
@@ -99,17 +97,13 @@ class DarkSeries:
         self._odd(sets)
         return {"dark_below_bias": below, "dark_scaling": self._scaling(sets, means, moved)}
 
-    def _stack(self, rows: pd.DataFrame) -> xr.DataArray:
-        rows_slice, columns_slice = self.area.slices
-        return load_stack(rows)[:, rows_slice, columns_slice]
-
     def _moments(self, sets: Sequence[FrameSet], *, maps: bool) -> list[_Measured]:
         """Leave out the same pixels at every exposure, else those that saturate late would bend the mean."""
         sets, looks = self._in_range(sets)
         excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | self.area.excluded
         measured = []
         for one, look in zip(sets, looks, strict=True):
-            moments = difference_moments(self._stack(one.rows), look.frame_means, excluded, maps=maps)
+            moments = difference_moments(self.area.load(one.rows), look.frame_means, excluded, maps=maps)
             tiles = self._tiles(moments, excluded, one.exposure)
             if maps and one is sets[-1]:
                 zero = None if self.reference is None else self.reference.moments
@@ -128,7 +122,7 @@ class DarkSeries:
         """Leave out, by name, the exposures that saturate or clip over a good part of the sensor."""
         kept: list[tuple[FrameSet, Levels]] = []
         for one in sets:
-            look = levels(self._stack(one.rows), self.saturation)
+            look = levels(self.area.load(one.rows), self.saturation)
             lost = float(look.out_of_range[~self.area.excluded].mean())
             if lost <= MOST_EXCLUDED:
                 kept.append((one, look))

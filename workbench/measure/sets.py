@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.frames.load import load_stack
 from workbench.frames.manifests import bayer_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import xarray as xr
     from numpy.typing import NDArray
 
     from workbench.frames.manifests import Region
@@ -46,6 +48,10 @@ class Area:
     region: str | None
     slices: tuple[slice, slice]
     excluded: NDArray[np.bool_] = field(repr=False)
+
+    def load(self, rows: pd.DataFrame) -> xr.DataArray:
+        """Return the lazy stack of these frames, cut to the area."""
+        return load_stack(rows, region=self.slices)
 
     @property
     def conditions(self) -> dict[str, str]:
