@@ -125,14 +125,18 @@ def tiles_of(
     exposure, n_frames, level_error
         As in :class:`Tiles`.
     """
-    rows, columns = (np.arange(side) * GRID // side for side in mean_map.shape)
-    index = (rows[:, None] * GRID + columns)[~excluded]
-    counts = np.bincount(index, minlength=GRID**2)
-    sums = np.bincount(index, weights=mean_map[~excluded], minlength=GRID**2)
-    variances = np.bincount(index, weights=variance_map[~excluded], minlength=GRID**2)
+    height, width = mean_map.shape
+    column_tile = np.arange(width) * GRID // width
+    counts, sums, variances = (np.zeros((GRID, GRID)) for _ in range(3))
+    for row in range(GRID):  # a row of tiles at a time: an index of every pixel would be larger than the maps
+        band = slice(-(-row * height // GRID), -(-(row + 1) * height // GRID))
+        keep = ~excluded[band]
+        tile = np.broadcast_to(column_tile, keep.shape)[keep]
+        counts[row] = np.bincount(tile, minlength=GRID)
+        sums[row] = np.bincount(tile, weights=mean_map[band][keep], minlength=GRID)
+        variances[row] = np.bincount(tile, weights=variance_map[band][keep], minlength=GRID)
     with np.errstate(invalid="ignore", divide="ignore"):  # a tile without pixels is NaN, and said to be so
-        maps = sums / counts, np.sqrt(variances / n_frames) / counts, np.sqrt(variances / counts)
-    means, errors, sigma = (one.reshape(GRID, GRID) for one in maps)
+        means, errors, sigma = sums / counts, np.sqrt(variances / n_frames) / counts, np.sqrt(variances / counts)
     return Tiles(exposure, n_frames, means, errors, sigma, level_error)
 
 
