@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _VOID = frozenset({"br", "hr", "meta"})
 _DOTS_PER_INCH = 110
+_MANY = 6  # columns that fit a page in the usual size
 
 
 class Html(str):
@@ -75,7 +76,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = 
         tag("thead", tag("tr", *(tag("th", title, scope="col") for title in head))),
         tag("tbody", *body),
     ]
-    return tag("div", tag("table", *parts), class_="scroll")
+    return tag("div", tag("table", *parts), class_="scroll wide" if len(head) > _MANY else "scroll")
 
 
 class Picture:

@@ -186,18 +186,15 @@ def _footnotes(notes: Mapping[str, int]) -> Html:
 
 
 def verdict_html(results: Results) -> Html:
-    """Show each verdict as a question, its answer and the reason in words, with the figures behind it."""
+    """Show each verdict as a question, its answer and the reason in words."""
     parts = []
     for name, verdict in results.verdicts.items():
         question, answer = verdict_in_words(name, verdict)
         each = verdict.details.get("by_group", [])
         differ = len({(one["value"], one["reason"]) for one in each}) > 1
-        figures = conditions_in_words(
-            {key: one for key, one in verdict.details.items() if isinstance(one, (int, float, str))}
-        )
         parts += [
             tag("dt", question),
-            tag("dd", tag("strong", answer), " ", sentence(verdict.reason), beneath(figures)),
+            tag("dd", tag("strong", answer), " ", sentence(verdict.reason)),
             *(_one_verdict(name, one) for one in each if differ),
         ]
     return tag("dl", *parts, class_="verdicts") if parts else Html()
