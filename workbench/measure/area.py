@@ -65,7 +65,7 @@ class AreaSurvey:
         reference = references[0] if references else None
         noise = self._bias(reference)
         measured = self._gain(reference)
-        gain = self.options.gain or measured
+        gain = measured if self.options.gain is None else self.options.gain
         self._camera(reference, noise, gain)
         darks = self.rows[(self.rows["kind"] == "dark") & ~self.rows["zero_light"].astype(bool)]
         if not len(darks):
