@@ -188,3 +188,15 @@ def test_bias_frames_clipped_at_zero_are_left_out_and_the_slope_goes_on(night):
 def test_an_option_that_fits_no_group_is_refused(night):
     with pytest.raises(InputError, match="--per-bayer: the frames name no Bayer pattern"):
         measure_camera(catalogue(night), per_bayer=True)
+
+
+def test_flats_that_saturate_everywhere_do_not_cost_the_gain(night):
+    for path in files(night, "flat", 5.0):
+        rewrite(path, lambda pixels: np.where(np.arange(128) < 1, pixels, 65520).astype(np.uint16))
+    results = measure_camera(catalogue(night))
+    (problem,) = said(results, "saturate nearly everywhere")
+    assert problem.action.startswith("left out of the gain")
+    gain = results.find("gain")
+    assert gain.n_frames == 6
+    assert gain.value == pytest.approx(0.03125, abs=4 * gain.std_error)
+    assert results.find("saturation").value == 65520

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.results import Verdict
 
 _NEAR = 3.0  # K between darks and the bias frames that serve them: more is named
+_BLIND = 0.99  # of the pixels of a pair of flats saturate: too few are left to measure
 _NO_ZERO_LIGHT = (
     "no bias frames; shoot 20, or name a short dark as zero-light reference (zero_light = true in workbench.toml)"
 )
@@ -183,14 +184,18 @@ class AreaSurvey:
         pairs = flat_pairs(flats, means[lit].tolist())
         if not pairs:
             raise NotMeasurableError("no two flats of equal exposure and level; shoot pairs under a steady lamp")
-        return [self._flat_level(exposure, pair, reference) for exposure, pair in pairs]
+        found = [self._flat_level(exposure, pair, reference) for exposure, pair in pairs]
+        return [level for level in found if level is not None]
 
-    def _flat_level(self, exposure: float, pair: pd.DataFrame, reference: Reference) -> photon.FlatLevel:
+    def _flat_level(self, exposure: float, pair: pd.DataFrame, reference: Reference) -> photon.FlatLevel | None:
+        """Measure one pair of flats; one that saturates nearly everywhere is named, and the other levels go on."""
         stack, moments = self.area.load(pair), reference.moments
         out = levels(stack, self.values.saturation).out_of_range | self.area.excluded
         zero = moments.temporal
-        if zero is None or out.mean() > 0.99:
-            raise NotMeasurableError("a flat saturates nearly everywhere; shoot it at half of saturation")
+        if zero is None or out.mean() > _BLIND:
+            files = " and ".join(pair["file"])
+            self.record.problem(files, "saturate nearly everywhere", "left out of the gain; they tell the saturation")
+            return None
         if reference.rounded is not None:  # of a variance that rounding hides not even the size is known
             zero = Estimate(zero.value, max(zero.value, (self.values.lattice or 0) ** 2 / 12))
         level, drift = level_and_drift(moments.frame_means)

@@ -128,6 +128,7 @@ class GroupSurvey:
         values = StoredValues()
         dropped = set()
         for row in self.rows.itertuples():
+            self.advance()
             try:
                 pixels = row.source.read()
             except FrameError as error:
@@ -139,7 +140,6 @@ class GroupSurvey:
                 dropped.add(row.file)
             else:
                 values.add(pixels)
-            self.advance()
         self.rows = self.rows[~self.rows["file"].isin(dropped)]
         return values
 
