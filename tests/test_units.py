@@ -53,7 +53,9 @@ def test_the_survey_sets_units(frames):
     assert {name.split("/")[-1]: one.attrs["units"] for name, one in results.maps.items()} == {
         "dark_minus_bias": "adu",
         "variance": "adu2",
-        "scaling_residual": "1",
+        "scaling_significance": "1",
+        "scaling_in_light_frames": "1",
+        "scaling_size": "electron",
     }
 
 

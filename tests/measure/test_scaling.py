@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from workbench.camera.sensor import Camera, Sensor
-from workbench.measure.scaling import GRID, Tiles, judge_scaling, predict, predictions, tiles_of
+from workbench.measure.scaling import GRID, Tiles, although_below, judge_scaling, predict, predictions, tiles_of
+from workbench.results import Verdict
 from workbench.stack.variance import difference_moments, levels
 
 EXPOSURES = (75.0, 150.0, 300.0, 600.0)
@@ -56,6 +57,22 @@ def test_a_clamp_without_glow_may_be_scaled_though_its_darks_are_below_the_bias(
     verdict = verdict_of(sensor)
     assert verdict.value == "scale"
     assert "in proportion to the exposure" in verdict.reason
+    explained = although_below(verdict, Verdict(value=True, reason="every dark lies below the bias"))
+    assert explained.value == "scale"
+    assert "that is no contradiction" in explained.reason
+    assert although_below(verdict, Verdict(value=False, reason="no dark lies below")) == verdict
+
+
+def test_the_factor_that_fits_best_is_judged_on_tiles_that_did_not_fit_it():
+    bias, (dark, longer) = masters(CLAMPED, 3, (150.0, 600.0))
+    found = predict(bias, dark, longer)
+    # thermal electrons want k = 1/4, the glow less: the best factor lies between, and the corner's misfit shrinks
+    assert found.k_fitted < found.k - 5 * found.k_fitted_error
+    assert 0.0 < found.fitted_in_light_frames < np.nanmax(np.abs(found.in_light_frames))
+    assert found.record()["max_residual_fitted_light"] == found.fitted_in_light_frames
+    # a straight line of tiles is fitted exactly, whichever fields were held out
+    straight = replace(dark, means=bias.means + 0.2 * (longer.means - bias.means) + 7.0)
+    assert predict(bias, straight, longer).fitted_in_light_frames == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_glow_in_proportion_to_the_exposure_may_be_scaled():

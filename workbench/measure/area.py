@@ -8,9 +8,10 @@ import numpy as np
 
 from workbench.errors import NotMeasurableError
 from workbench.measure import gain as photon
+from workbench.measure.exposures import MOST_EXCLUDED, Reference
 from workbench.measure.noise import bias_noise, hidden_by_rounding, level_and_drift, read_noise
 from workbench.measure.numbers import number
-from workbench.measure.series import MOST_EXCLUDED, DarkSeries, Reference
+from workbench.measure.series import DarkSeries
 from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
 from workbench.results import Measurement
 from workbench.stack.variance import Estimate, difference_moments, equalised_difference, levels

@@ -12,6 +12,7 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workbench.measure.scaling import Prediction
     from workbench.stack.variance import DifferenceMoments
 
 _SIDE = 256  # pixels of a picture
@@ -68,3 +69,25 @@ def grid(values: NDArray[np.floating], shape: tuple[int, int], unit: str, long_n
     sides = zip(("y", "x"), values.shape, shape, strict=True)
     coords = {name: (np.arange(n) + 0.5) * side / n - 0.5 for name, n, side in sides}
     return set_units(xr.DataArray(values, dims=("y", "x"), coords=coords), unit, long_name=long_name)
+
+
+def scaling_pictures(
+    one: Prediction, shape: tuple[int, int], where: str, gain: float | None
+) -> dict[str, xr.DataArray]:
+    """Return what a scaled dark leaves in each tile: in standard errors, in light frames' noise, in electrons.
+
+    Parameters
+    ----------
+    one
+        The prediction to show.
+    shape
+        Rows and columns of the frame.
+    where
+        Prefix of the names: group and region.
+    gain
+        K [electron/adu]; without it the third map is in adu.
+    """
+    title = f"{one.exposure:g} s minus {one.reference:g} s scaled"
+    size = (one.residuals, "adu") if gain is None else (one.residuals * gain, "electron")
+    found = {"significance": (one.significance, "1"), "in_light_frames": (one.in_light_frames, "1"), "size": size}
+    return {f"{where}/scaling_{name}": grid(values, shape, unit, title) for name, (values, unit) in found.items()}

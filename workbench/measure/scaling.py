@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +56,9 @@ class Prediction:
     """How well the master at ``reference`` [s], scaled by ``k``, predicts that at ``exposure`` [s].
 
     ``residuals`` and ``errors`` [adu] have the shape of the grid, the common offset taken out; ``offset`` [adu] is it,
-    with its frame-to-frame error. ``k_fitted`` is the factor that fits the tiles best, ``light_sigma`` [adu] the noise
-    of one frame in each tile.
+    with its frame-to-frame error. ``k_fitted`` is the factor that fits the tiles best, ``fitted_residuals`` [adu] what
+    such a factor leaves in tiles that were not used to fit it, ``light_sigma`` [adu] the noise of one frame in each
+    tile.
     """
 
     exposure: float
@@ -69,12 +70,18 @@ class Prediction:
     errors: FloatArray
     offset: float
     offset_error: float
+    fitted_residuals: FloatArray
     light_sigma: FloatArray
 
     @property
     def in_light_frames(self) -> FloatArray:
         """Residuals in units of one light frame's noise."""
         return self.residuals / self.light_sigma
+
+    @property
+    def fitted_in_light_frames(self) -> float:
+        """Largest residual that the best factor leaves, in units of one light frame's noise."""
+        return float(np.nanmax(np.abs(self.fitted_residuals / self.light_sigma)))
 
     @property
     def significance(self) -> FloatArray:
@@ -101,6 +108,7 @@ class Prediction:
             "max_residual": float(self.residuals[place]),
             "max_residual_error": float(self.errors[place]),
             "max_residual_light": float(self.in_light_frames[place]),
+            "max_residual_fitted_light": self.fitted_in_light_frames,
             "tile": list(place),
         }
 
@@ -157,21 +165,38 @@ def predict(bias: Tiles, dark: Tiles, reference: Tiles) -> Prediction:
     offset = float(np.nanmedian(raw))
     levels = (dark.level_error, k * reference.level_error, (1 - k) * bias.level_error)
     weights = np.where(np.isfinite(raw), errors, np.inf) ** -2.0
-    centred = [np.nan_to_num(one - np.nansum(one * weights) / weights.sum()) for one in (signal, longer)]
-    power = float((weights * centred[1] ** 2).sum())
-    k_fitted = float((weights * centred[0] * centred[1]).sum()) / power
+    k_fitted, k_error = _best_factor(signal, longer, weights)
     return Prediction(
         dark.exposure,
         reference.exposure,
         k,
         k_fitted,
-        power**-0.5,
+        k_error,
         raw - offset,
         errors,
         offset,
         float(np.linalg.norm(levels)),
+        _held_out(signal, longer, weights),
         dark.sigma,
     )
+
+
+def _best_factor(signal: FloatArray, longer: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Fit ``signal = offset + k longer`` over the tiles: k and its error."""
+    centred = [np.nan_to_num(one - np.nansum(one * weights) / weights.sum()) for one in (signal, longer)]
+    power = float((weights * centred[1] ** 2).sum())
+    return float((weights * centred[0] * centred[1]).sum()) / power, power**-0.5
+
+
+def _held_out(signal: FloatArray, longer: FloatArray, weights: FloatArray) -> FloatArray:
+    """Fit the factor on the black fields of a chessboard of tiles and judge it on the white ones, and the reverse."""
+    black = np.indices(signal.shape).sum(axis=0) % 2 == 0
+    residuals = np.empty_like(signal)
+    for judged in (black, ~black):
+        k, _ = _best_factor(signal, longer, np.where(judged, 0.0, weights))
+        left = signal - k * longer
+        residuals[judged] = left[judged] - np.nanmedian(left[~judged])
+    return residuals
 
 
 def predictions(bias: Tiles, darks: Sequence[Tiles]) -> list[Prediction]:
@@ -236,13 +261,26 @@ def _why_match(worst: Prediction, gain: float | None) -> str:
     side = "too little" if residual > 0 else "too much"
     electrons = "" if gain is None else f", {abs(residual) * gain:.2g} electron"
     k, k_error = rounded(worst.k_fitted, worst.k_fitted_error)
+    best = worst.fitted_in_light_frames
+    fitted = f", which still leaves {best:.2g} of one frame's noise in some tile" if best > TOLERANCE else ""
     return (
         f"the dark of {worst.reference:g} s scaled to {worst.exposure:g} s takes {side} away in the tile at row "
         f"{place[0]}, column {place[1]} of {GRID} x {GRID}, by {value} +/- {error} adu{electrons}: "
         f"{abs(float(worst.in_light_frames[place])):.2g} of one frame's noise, in every light frame alike. Dark minus "
         f"bias is not in proportion to the exposure: the factor that fits the pattern is {k} +/- {k_error}, not "
-        f"{worst.k:.3g}. Match darks to the lights in exposure and temperature"
+        f"{worst.k:.3g}{fitted}. Match darks to the lights in exposure and temperature"
     )
+
+
+def although_below(verdict: Verdict, below: Verdict) -> Verdict:
+    """Say why darks below the bias may be scaled all the same."""
+    if verdict.value != "scale" or below.value is not True:
+        return verdict
+    why = (
+        "They lie below the bias, and that is no contradiction: what the camera subtracts grows in proportion to the "
+        "exposure as well, one level for all pixels. Only what bends forbids scaling, not what is negative"
+    )
+    return replace(verdict, reason=f"{verdict.reason}. {why}")
 
 
 def not_judged(reason: str) -> Verdict:

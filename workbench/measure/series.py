@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +11,14 @@ from workbench.errors import NotMeasurableError
 from workbench.measure.confounding import confounded
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.dark_mean import exposure_means, fit_dark_mean
+from workbench.measure.exposures import measure_exposures
 from workbench.measure.lines import line_record
-from workbench.measure.maps import grid, pictures_of
+from workbench.measure.maps import pictures_of, scaling_pictures
 from workbench.measure.noise import hidden_by_rounding
-from workbench.measure.scaling import Tiles, judge_scaling, not_judged, predictions, tiles_of
-from workbench.measure.sets import FrameSet, exposure_sets, mean_temperature, single
+from workbench.measure.scaling import although_below, judge_scaling, not_judged, predictions
+from workbench.measure.sets import exposure_sets, mean_temperature, single
 from workbench.measure.verdicts import dark_below_bias
 from workbench.results import Verdict
-from workbench.stack.variance import DifferenceMoments, Estimate, Levels, difference_moments, levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,33 +29,13 @@ if TYPE_CHECKING:
 
     from workbench.measure.dark_current import Rate
     from workbench.measure.dark_mean import ExposureMeans
+    from workbench.measure.exposures import MeasuredSet, Reference
     from workbench.measure.options import Options
     from workbench.measure.record import Record
     from workbench.measure.sets import Area
     from workbench.measure.values import ValueRange
 
 _APART = 4.0  # standard errors between the bias and the darks' curve at no exposure
-MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, not the pixels of all
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The zero-light frames: exposure [s], temperature [deg_C], moments [adu], dates, and why their noise is no use."""
-
-    exposure: float
-    temperature: float | None
-    moments: DifferenceMoments
-    dates: NDArray[np.datetime64]
-    rounded: str | None
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """One exposure of the series and its moments over the pixels that every dark of the series holds in range."""
-
-    frames: FrameSet
-    moments: DifferenceMoments
-    tiles: Tiles | None = None
 
 
 class DarkSeries:
@@ -82,7 +62,7 @@ class DarkSeries:
 
     def run(self, *, maps: bool) -> dict[str, Verdict]:
         """Measure, and return the verdicts; ``maps`` keeps pictures, and tests whether the darks may be scaled."""
-        sets = self._moments(exposure_sets(self.rows), maps=maps)
+        sets = self._measure(maps=maps)
         moved = self._confounded(sets)
         lost = f"{self._n_lost} pixels that saturate or clip at zero in some dark are left out"
         warm = f"the temperature moved with the exposure ({moved})"
@@ -95,57 +75,21 @@ class DarkSeries:
             reason = "no gain is known; pass --gain, or add pairs of flats. In adu see dark_variance_rate"
             self.record.under(temperature=self.temperature).missing("dark_current", reason)
         self._odd(sets)
-        return {"dark_below_bias": below, "dark_scaling": self._scaling(sets, means, moved)}
+        return {"dark_below_bias": below, "dark_scaling": although_below(self._scaling(sets, means, moved), below)}
 
-    def _moments(self, sets: Sequence[FrameSet], *, maps: bool) -> list[_Measured]:
-        """Leave out the same pixels at every exposure, else those that saturate late would bend the mean."""
-        sets, looks = self._in_range(sets)
-        excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | self.area.excluded
-        measured = []
-        for one, look in zip(sets, looks, strict=True):
-            moments = difference_moments(self.area.load(one.rows), look.frame_means, excluded, maps=maps)
-            tiles = self._tiles(moments, excluded, one.exposure)
-            if maps and one is sets[-1]:
-                zero = None if self.reference is None else self.reference.moments
-                title = f"of {one.n_frames} darks of {one.exposure:g} s"
-                self.record.results.maps.update(pictures_of(moments, zero, self._where, title))
-            # a map of each exposure would fill the memory
-            measured.append(_Measured(one, replace(moments, mean_map=None, variance_map=None), tiles))
-        self._shape = excluded.shape
-        self._n_lost = int((excluded & ~self.area.excluded).sum())
-        self._bias_tiles = None
-        if self.reference is not None:
-            self._bias_tiles = self._tiles(self.reference.moments, excluded, self.reference.exposure)
-        return measured
+    def _measure(self, *, maps: bool) -> Sequence[MeasuredSet]:
+        """Measure every exposure, and keep what the longest darks show as pictures."""
+        found = measure_exposures(self.record, self.area, exposure_sets(self.rows), self.saturation, maps=maps)
+        self._excluded, self._n_lost = found.excluded, found.n_lost
+        if found.longest is not None:
+            last, zero = found.sets[-1].frames, None if self.reference is None else self.reference.moments
+            title = f"of {last.n_frames} darks of {last.exposure:g} s"
+            self.record.results.maps.update(pictures_of(found.longest, zero, self._where, title))
+        return found.sets
 
-    def _in_range(self, sets: Sequence[FrameSet]) -> tuple[list[FrameSet], list[Levels]]:
-        """Leave out, by name, the exposures that saturate or clip over a good part of the sensor."""
-        kept: list[tuple[FrameSet, Levels]] = []
-        for one in sets:
-            look = levels(self.area.load(one.rows), self.saturation)
-            lost = float(look.out_of_range[~self.area.excluded].mean())
-            if lost <= MOST_EXCLUDED:
-                kept.append((one, look))
-                continue
-            where = f"darks of {one.exposure:g} s of {self.record.conditions['group']}"
-            self.record.problem(where, f"{lost:.0%} of their pixels saturate or clip at zero in some frame", "left out")
-        if not kept:
-            raise NotMeasurableError(
-                "every exposure saturates or clips over a good part of the sensor; shoot shorter darks"
-            )
-        return [one for one, _ in kept], [look for _, look in kept]
-
-    def _tiles(self, moments: DifferenceMoments, excluded: NDArray[np.bool_], exposure: float) -> Tiles | None:
-        if moments.mean_map is None or moments.variance_map is None or moments.n_frames < 2:
-            return None
-        n = moments.n_frames
-        level_error = float(moments.frame_means.std(ddof=1)) / n**0.5
-        maps = moments.mean_map, moments.variance_map
-        return tiles_of(*maps, excluded, exposure=exposure, n_frames=n, level_error=level_error)
-
-    def _scaling(self, sets: Sequence[_Measured], means: ExposureMeans | None, moved: str) -> Verdict:
+    def _scaling(self, sets: Sequence[MeasuredSet], means: ExposureMeans | None, moved: str) -> Verdict:
         """Let the masters predict each other; the drift of the level is that of all darks together."""
-        bias = self._bias_tiles
+        bias = None if self.reference is None else self.reference.tiles(self._excluded)
         if bias is None or means is None:
             return not_judged("no pair of bias frames to scale above; shoot 20 at the darks' settings")
         darks = [
@@ -161,9 +105,7 @@ class DarkSeries:
         pair = verdict.details["exposure"], verdict.details["reference_exposure"]
         for one in found:
             if (one.exposure, one.reference) == pair:
-                title = f"dark of {one.exposure:g} s minus that of {one.reference:g} s scaled"
-                residual = grid(one.in_light_frames, self._shape, "1", title)
-                self.record.results.maps[f"{self._where}/scaling_residual"] = residual
+                self.record.results.maps.update(scaling_pictures(one, self._excluded.shape, self._where, gain))
         if moved and verdict.value == "match":
             reason = f"{verdict.reason}. Their temperature moved as well ({moved}): a part of this may be its doing"
             verdict = replace(verdict, reason=reason)
@@ -174,7 +116,7 @@ class DarkSeries:
         known = self.record.conditions
         return "/".join(str(known[key]) for key in ("group", "region") if key in known)
 
-    def _dark_mean(self, sets: Sequence[_Measured]) -> tuple[ExposureMeans | None, Verdict]:
+    def _dark_mean(self, sets: Sequence[MeasuredSet]) -> tuple[ExposureMeans | None, Verdict]:
         record = self.record.under(temperature=self.temperature)
         exposures = np.concatenate([np.full(one.moments.n_frames, one.frames.exposure) for one in sets])
         means = np.concatenate([one.moments.frame_means for one in sets])
@@ -219,7 +161,7 @@ class DarkSeries:
                 )
         self.record.fit("dark_mean", record)
 
-    def _one_exposure(self, one: _Measured, means: ExposureMeans | None, *, clamped: bool) -> None:
+    def _one_exposure(self, one: MeasuredSet, means: ExposureMeans | None, *, clamped: bool) -> None:
         """Record the variance, and the dark current by every method of one exposure."""
         frames, moments = one.frames, one.moments
         record = self.record.under(temperature=frames.temperature, exposure=frames.exposure)
@@ -262,30 +204,30 @@ class DarkSeries:
         number = rate.in_electrons(self.gain)
         return {"dark_current": number.nominal_value, "std_error": number.std_dev, **in_adu}
 
-    def _slope(self, sets: Sequence[_Measured]) -> None:
+    def _slope(self, sets: Sequence[MeasuredSet]) -> None:
         noisy = [one for one in sets if one.moments.temporal is not None]
-        usable = [one for one in noisy if hidden_by_rounding(_temporal(one), self.lattice) is None]
+        usable = [one for one in noisy if hidden_by_rounding(one.temporal, self.lattice) is None]
         record = self.record.under(temperature=self.temperature)
         names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
         with record.under(method="variance_slope").attempt(*names):
             if len(usable) < len(noisy):
-                raise NotMeasurableError(str(hidden_by_rounding(_temporal(noisy[0]), self.lattice)))
+                raise NotMeasurableError(str(hidden_by_rounding(noisy[0].temporal, self.lattice)))
             n_frames = sum(one.moments.n_frames for one in usable)
             exposures = [one.frames.exposure for one in usable]
-            slope = variance_slope(exposures, [_temporal(one) for one in usable], n_frames)
+            slope = variance_slope(exposures, [one.temporal for one in usable], n_frames)
             self._add(record, slope.rate)
             for weights, line in {"weighted": slope.weighted, "unweighted": slope.unweighted}.items():
                 if line is not None:
                     self.record.fit("variance", line_record(line, temperature=self.temperature, weights=weights))
 
-    def _odd(self, sets: Sequence[_Measured]) -> None:
+    def _odd(self, sets: Sequence[MeasuredSet]) -> None:
         odd = [f"{one.frames.exposure:g}" for one in sets if one.moments.n_frames % 2 and one.moments.n_frames > 2]
         if odd:
             where = self.record.under(temperature=self.temperature, method="composite of all frames")
             reason = f"an odd number of darks at {', '.join(odd)} s: pairs and composites leave the last one out"
             where.missing("dark_variance_rate", f"{reason}; shoot one more of each")
 
-    def _confounded(self, sets: Sequence[_Measured]) -> str:
+    def _confounded(self, sets: Sequence[MeasuredSet]) -> str:
         """Name a temperature that moved with the exposure, and return by how much, in words; "" where it did not."""
         known = [(one.frames.exposure, one.frames.temperature) for one in sets if one.frames.temperature is not None]
         found = confounded([one[0] for one in known], [one[1] for one in known])
@@ -298,9 +240,3 @@ class DarkSeries:
             "current per kelvin): cool the camera, or shoot the exposures in shuffled order",
         )
         return found.moved
-
-
-def _temporal(one: _Measured) -> Estimate:
-    if one.moments.temporal is None:
-        raise NotMeasurableError("one dark has no temporal variance")
-    return one.moments.temporal

@@ -234,16 +234,23 @@ def plot_maps(results: Results, group: str | None = None, region: str | None = N
 
 
 def plot_scaling(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
-    """Draw what is left of a dark after subtracting a longer one scaled to it, in units of one light frame's noise."""
+    """Draw what is left of a dark after subtracting a longer one scaled to it: how sure, how harmful, how large."""
     prefix = "/".join(part for part in (group or _first_group(results), region) if part)
-    values = results.maps.get(f"{prefix}/scaling_residual")
-    if values is None:
+    if f"{prefix}/scaling_size" not in results.maps:
         return None
-    figure = new_picture(6.0, 4.2)
-    axes = dress(figure.subplots(), title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]")
-    limit = max(0.1, float(np.nanmax(np.abs(values))))
-    shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=_extent(values))
-    figure.colorbar(shown, ax=axes, label="residual [one light frame's noise]", shrink=0.85)
+    panels = {
+        "scaling_significance": ("How sure", "residual [standard errors]"),
+        "scaling_in_light_frames": ("How harmful", "residual [noise of one light frame]"),
+        "scaling_size": ("How large", f"residual [{results.maps[f'{prefix}/scaling_size'].attrs['units']}]"),
+    }
+    figure = new_picture(10.4, 3.1)
+    for axes, (name, (title, label)) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        values = results.maps[f"{prefix}/{name}"]
+        dress(axes, title=title, x="column [pixel]", y="row [pixel]")
+        limit = float(np.nanmax(np.abs(values)))
+        shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=_extent(values))
+        figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
+    figure.suptitle(f"Dark of {values.attrs['long_name']}", fontsize=9.5)
     return figure
 
 
