@@ -12,11 +12,13 @@ from PIL import Image
 
 from workbench.camera.events import cosmic_ray_hits
 from workbench.camera.sensor import Camera, Sensor
+from workbench.show import explorers
 from workbench.show.canvas import BLUE, VERMILION, decimate, encode_png
 from workbench.show.difference_series import EXPOSURE, N_FRAMES, _hits, embedded_series
 from workbench.show.explorers import explore_dark_mean, explore_difference, plot_dark_mean_model, plot_difference
 
-EXPLORERS = {"explore_dark_mean": explore_dark_mean, "explore_difference": explore_difference}
+EXPLORERS = {name: getattr(explorers, name) for name in explorers.__all__ if name.startswith("explore_")}
+PLOTS = [getattr(explorers, name) for name in explorers.__all__ if name.startswith("plot_")]
 
 
 @pytest.fixture(scope="module", params=list(EXPLORERS))
@@ -123,17 +125,17 @@ def test_the_box_reads_the_same_in_every_run(name):
 
 def test_labels_name_a_unit_and_handles_stand_at_exact_numbers(explorer):
     for name, slider in explorer.sliders.items():
-        dimensionless = name in ("clamp_share", "n_frames")
+        dimensionless = name in ("clamp_share", "n_frames", "ratio", "pattern")
         assert dimensionless or re.search(r"\[.+\]$", slider.description), slider.description
         assert (slider.step * 1024).is_integer() if isinstance(slider.step, float) else True
         assert slider.tooltip
 
 
-@pytest.mark.parametrize(("plot", "axes"), [(plot_dark_mean_model, 2), (plot_difference, 4)])
-def test_the_plain_function_draws_the_same_picture_with_its_sentence_below(plot, axes):
+@pytest.mark.parametrize("plot", PLOTS)
+def test_the_plain_function_draws_the_same_picture_with_its_sentence_below(plot):
     figure = plot()
     explorer = EXPLORERS[plot.__name__.replace("plot", "explore").replace("_model", "")]().explorer
-    assert len(figure.axes) == axes
+    assert len(figure.axes) == (4 if plot is plot_difference else 2)
     caption = figure.texts[-1].get_text()
     assert explorer.sentence.value == caption.replace("\n", "<br>")
     picture = pixels_of(figure._repr_png_())

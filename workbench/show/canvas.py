@@ -175,7 +175,7 @@ class LivePicture:
         self._canvas = FigureCanvasAgg(figure)
         for artist in (*(axes.yaxis for axes in self._scales), *self._moving):
             artist.set_animated(True)  # a full draw leaves it out, so the background is without it
-        self._limits: list[tuple[float, float]] = []
+        self._limits: list[tuple[float, float]] | None = None  # nothing is drawn yet
         self._bare: Any = None
         self._background: Any = None
 

@@ -4,5 +4,19 @@ from __future__ import annotations
 
 from workbench.show.explore_dark_mean import explore_dark_mean, plot_dark_mean_model
 from workbench.show.explore_difference import explore_difference, plot_difference
+from workbench.show.explore_methods import explore_methods, plot_methods_model
+from workbench.show.explore_noise_budget import explore_noise_budget, plot_noise_budget_model
+from workbench.show.explore_temperature import explore_temperature, plot_temperature_model
 
-__all__ = ["explore_dark_mean", "explore_difference", "plot_dark_mean_model", "plot_difference"]
+__all__ = [
+    "explore_dark_mean",
+    "explore_difference",
+    "explore_methods",
+    "explore_noise_budget",
+    "explore_temperature",
+    "plot_dark_mean_model",
+    "plot_difference",
+    "plot_methods_model",
+    "plot_noise_budget_model",
+    "plot_temperature_model",
+]
