@@ -28,9 +28,7 @@ def test_the_temporal_terms_add_up_to_the_variance_of_the_simulated_camera(expos
     camera = Camera(sensor, 7)
     model = noise_model(SENSOR, np.array([exposure]), **values)
     # the simulated switching current adds its mean as well, which belongs to no slider
-    mean_switching = (
-        sensor.dark_telegraph_fraction * sensor.dark_telegraph_duty * sensor.dark_telegraph_current * exposure
-    )
+    switching = sensor.dark_telegraph_fraction * sensor.dark_telegraph_duty * sensor.dark_telegraph_current
     variance = camera.gain**2 * camera.variance(exposure, -20.0)
     # 4200 telegraph pixels of log-normal height: their mean square is known to 2 %
     error = 0.02 * model.temporal["telegraph"][0] + 4 * 0.3 * 5e-3 * exposure / 512
