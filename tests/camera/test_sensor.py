@@ -53,7 +53,8 @@ def test_the_temporal_variance_of_darks_is_the_expected_one(dark_sensor: Sensor,
 
 
 def test_the_dark_mean_follows_its_coefficients(dark_sensor: Sensor) -> None:
-    camera = Camera(dark_sensor.without("hot_pixels"), 3)  # hot pixels saturate, which no quadratic knows
+    # hot pixels saturate, which no quadratic knows; row noise would make the frame's mean noisier than its pixels tell
+    camera = Camera(dark_sensor.without("hot_pixels", "row_noise"), 3)
     exposures = np.repeat([0.0, 60.0, 120.0, 240.0, 360.0, 480.0, 600.0], 10)
     rng = np.random.default_rng(2)
     means = np.array([camera.expose("dark", t, COLD, rng).mean() for t in exposures])
@@ -74,14 +75,14 @@ def test_the_clamp_takes_one_constant_from_every_pixel(dark_sensor: Sensor) -> N
 
 
 def test_the_clamp_is_the_shielded_pixels_mean(dark_sensor: Sensor) -> None:
-    camera = Camera(dark_sensor, 3)
+    camera = Camera(dark_sensor.without("dead_pixels"), 3)
     thermal = 1.2 * camera.thermal_rate(-10.0).mean() * 300.0
     glow = 3.0 * camera.glow_electrons(300.0).mean()
     assert camera.clamp_electrons(300.0, -10.0) == pytest.approx(0.8 * (thermal + glow), rel=1e-9)
 
 
 def test_glow_grows_as_given_and_fades_with_distance(full_sensor: Sensor) -> None:
-    camera = Camera(full_sensor, 3)
+    camera = Camera(full_sensor.without("dead_pixels"), 3)
     assert camera.glow_electrons(200.0).mean() == pytest.approx(1e-3 * 200.0 + 1e-5 * 200.0**2)
     shape = camera.glow_shape
     assert np.unravel_index(shape.argmax(), shape.shape) == (0, 159)
@@ -89,9 +90,8 @@ def test_glow_grows_as_given_and_fades_with_distance(full_sensor: Sensor) -> Non
 
 
 def test_normal_and_hot_pixels_warm_with_their_own_energies(full_sensor: Sensor) -> None:
-    normal, hot = (
-        Camera(full_sensor.without(*terms), 3) for terms in [("hot_pixels", "dark_telegraph"), ("dark_telegraph",)]
-    )
+    living = full_sensor.without("dead_pixels", "dark_telegraph")
+    normal, hot = Camera(living.without("hot_pixels"), 3), Camera(living, 3)
     assert normal.thermal_rate(-10.0) / normal.thermal_rate(COLD) == pytest.approx(arrhenius(0.6, -10.0, COLD))
     warm, cold = (hot.thermal_rate(t) - normal.thermal_rate(t) for t in (-10.0, COLD))
     assert np.count_nonzero(cold) == round(0.004 * 120 * 160)
@@ -115,6 +115,54 @@ def test_read_noise_is_the_scatter_of_bias_pairs_without_the_rounding(dark_senso
     mean, error = mean_and_error(pairs)
     expected = (camera.read_noise / camera.gain) ** 2 + camera.lattice**2 / 12
     assert abs(mean - expected) < 4 * error
+
+
+def test_row_noise_is_common_to_a_row_and_new_in_every_frame(quiet_sensor: Sensor) -> None:
+    sensor = replace(quiet_sensor, shape=(400, 30), row_noise=2.0, overscan_columns=5).without("lattice")
+    frames = shoot(Camera(sensor, 3), "bias", 0.0, 20)
+    assert np.all(np.ptp(frames, axis=2) == 0)  # the strip of overscan included
+    rows = frames[:, :, 0] * sensor.gain
+    assert rows.std() == pytest.approx(2.0, abs=4 * 2.0 / np.sqrt(2 * rows.size))
+    between_frames = np.corrcoef(rows)[np.triu_indices(20, 1)]
+    assert abs(between_frames.mean()) < 4 / np.sqrt(between_frames.size * 400)
+
+
+def test_frames_without_row_noise_stay_what_they_were(full_sensor: Sensor) -> None:
+    """The row noise is drawn after all else: frames with and without it differ by one number a row."""
+    noisy = full_sensor.without("lattice")
+    with_rows, without = (
+        shoot(Camera(sensor, 3), "dark", 60.0, 1)[0] for sensor in (noisy, noisy.without("row_noise"))
+    )
+    inside = (with_rows < 65000) & (without < 65000)
+    difference = np.where(inside, with_rows - without, np.nan)
+    assert np.nanmax(np.abs(difference - np.nanmedian(difference, axis=1, keepdims=True))) <= 1.0  # rounding
+    assert np.nanmedian(difference, axis=1).std() * noisy.gain == pytest.approx(0.4, abs=4 * 0.4 / np.sqrt(240))
+
+
+def test_the_offset_has_its_row_and_column_pattern(quiet_sensor: Sensor) -> None:
+    sensor = replace(quiet_sensor, shape=(600, 500), row_pattern=3.0, column_pattern=5.0)
+    offset = Camera(sensor, 3).offset_map
+    assert offset.mean(axis=1).std() == pytest.approx(3.0, abs=4 * 3.0 / np.sqrt(1200))
+    assert offset.mean(axis=0).std() == pytest.approx(5.0, abs=4 * 5.0 / np.sqrt(1000))
+    columns = Camera(replace(sensor, row_pattern=0.0), 3).offset_map
+    assert np.ptp(offset - columns, axis=1).max() < 1e-9  # the columns are the same with and without rows
+
+
+def test_dead_pixels_gather_nothing_and_are_read_like_others(full_sensor: Sensor) -> None:
+    free = full_sensor.without("clamp", "drift", "cosmic_rays", "overscan", "row_noise")  # so that pixels scatter alone
+    sensor = replace(free, dead_fraction=0.05)
+    camera = Camera(sensor, 3)
+    assert np.sum(camera.dead) == round(0.05 * 120 * 160)
+    flats = shoot(camera, "flat", 10.0, 20, light=50.0)
+    error = np.sqrt(camera.variance(0.0, COLD)[camera.dead] / 20)
+    pulls = (flats.mean(axis=0) - camera.offset_map)[camera.dead] / error
+    assert abs(pulls.mean()) < 4 / np.sqrt(pulls.size)
+    assert abs(pulls.std() - 1) < 4 / np.sqrt(2 * pulls.size)
+    assert np.all((flats.mean(axis=0) - camera.offset_map)[~camera.dead] > 100 / sensor.gain)
+    assert not camera.dark_electrons(600.0, COLD)[camera.dead].any()
+    assert not np.any(camera.telegraph_class[camera.dead] == 3)
+    hit = shoot(Camera(replace(sensor, cosmic_ray_rate=1e7), 3), "dark", 60.0, 1)[0] - camera.offset_map
+    assert hit[camera.dead].max() < 100 / sensor.gain < np.median(hit[~camera.dead])
 
 
 def test_read_telegraph_pixels_stand_at_two_or_three_levels_about_their_offset(quiet_sensor: Sensor) -> None:

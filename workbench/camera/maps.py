@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from workbench.camera.parameters import Sensor
 
     FloatMap = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
     Indices = NDArray[np.int64]
 
 # number of each map's random stream: part of the recipe, never renumbered
-_STREAM = {"offset": 1, "read_noise": 2, "telegraph": 3, "dark": 4, "hot": 5, "prnu": 6, "stars": 7}
+_STREAM = {"offset": 1, "read_noise": 2, "telegraph": 3, "dark": 4, "hot": 5, "prnu": 6, "stars": 7, "dead": 8}
 _TELEGRAPH_SPREAD = 0.5  # standard deviation of ln(amplitude)
 
 
@@ -41,11 +42,12 @@ def offset_map(sensor: Sensor, seed: int) -> FloatMap:
     rng = _stream(seed, "offset")
     rows, columns = sensor.frame_shape
     pixels = rng.standard_normal((rows, columns), dtype=np.float32)
-    return sensor.bias_level + sensor.pixel_pattern * pixels + sensor.column_pattern * rng.standard_normal(columns)
+    offset = sensor.bias_level + sensor.pixel_pattern * pixels + sensor.column_pattern * rng.standard_normal(columns)
+    return offset + sensor.row_pattern * rng.standard_normal((rows, 1))
 
 
 def read_noise_map(sensor: Sensor, seed: int) -> FloatMap:
-    """Rms read noise of every pixel [electron], overscan included, telegraph pixels' jumps not included."""
+    """Rms read noise of every pixel by itself [electron], overscan included, without telegraph jumps and row noise."""
     factor = _log_normal_factor(seed, "read_noise", sensor.frame_shape, sensor.read_noise_spread, mean_one=False)
     return sensor.read_noise * factor
 
@@ -86,6 +88,14 @@ def hot_map(sensor: Sensor, seed: int) -> FloatMap:
     pixels = rng.choice(size, round(sensor.hot_fraction * size), replace=False)
     extra[pixels] = sensor.hot_current * np.exp(sensor.hot_spread * rng.standard_normal(pixels.size))
     return extra.reshape(sensor.shape)
+
+
+def dead_pixels(sensor: Sensor, seed: int) -> Flags:
+    """Choose the pixels that gather no electrons."""
+    size = sensor.shape[0] * sensor.shape[1]
+    dead = np.zeros(size, dtype=bool)
+    dead[_stream(seed, "dead").choice(size, round(sensor.dead_fraction * size), replace=False)] = True
+    return dead.reshape(sensor.shape)
 
 
 def glow_shape(sensor: Sensor) -> FloatMap:

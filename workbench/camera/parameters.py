@@ -22,7 +22,7 @@ def _term(default: float | None, unit: str, low: float = 0.0, high: float = inf)
 
 # what each term is without its effect; a term may be several parameters
 TERMS_OFF: dict[str, dict[str, Any]] = {
-    "fixed_pattern": {"pixel_pattern": 0.0, "column_pattern": 0.0},
+    "fixed_pattern": {"pixel_pattern": 0.0, "row_pattern": 0.0, "column_pattern": 0.0},
     "clamp": {"clamp_share": 0.0},
     "overscan": {"overscan_columns": 0},
     "drift": {"drift": 0.0},
@@ -30,10 +30,12 @@ TERMS_OFF: dict[str, dict[str, Any]] = {
     "dark_spread": {"dark_spread": 0.0},
     "hot_pixels": {"hot_fraction": 0.0},
     "glow": {"glow_linear": 0.0, "glow_quadratic": 0.0},
-    "read_noise": {"read_noise": 0.0, "read_telegraph_fraction": 0.0},
+    "read_noise": {"read_noise": 0.0, "row_noise": 0.0, "read_telegraph_fraction": 0.0},
     "read_noise_spread": {"read_noise_spread": 0.0},
+    "row_noise": {"row_noise": 0.0},
     "read_telegraph": {"read_telegraph_fraction": 0.0},
     "dark_telegraph": {"dark_telegraph_fraction": 0.0},
+    "dead_pixels": {"dead_fraction": 0.0},
     "cosmic_rays": {"cosmic_ray_rate": 0.0},
     "prnu": {"prnu": 0.0},
     "vignetting": {"vignetting": 0.0},
@@ -63,8 +65,8 @@ class Sensor:
         Electrons per ADC step [electron / adu]; the file's gain is ``native_gain / lattice``.
     bias_level
         Mean offset [adu].
-    pixel_pattern, column_pattern
-        Rms of the offset's fixed pattern from pixel to pixel and from column to column [adu].
+    pixel_pattern, row_pattern, column_pattern
+        Rms of the offset's fixed pattern from pixel to pixel, from row to row and from column to column [adu].
     drift
         Rms of the ADC reference from frame to frame [adu].
     drift_correlation
@@ -79,6 +81,8 @@ class Sensor:
         Median over the pixels of the rms read noise [electron].
     read_noise_spread
         Standard deviation of its natural logarithm over the pixels.
+    row_noise
+        Rms of the noise that the pixels of a row share in one read, drawn anew for every row and frame [electron].
     read_telegraph_fraction, read_telegraph_amplitude, read_telegraph_duty
         Share of pixels whose level jumps from read to read, the median height of the jump [electron] (log-normal,
         spread 0.5) and the share of reads in the upper level. The offset stays the mean of both levels.
@@ -98,8 +102,10 @@ class Sensor:
     dark_telegraph_fraction, dark_telegraph_current, dark_telegraph_duty, dark_telegraph_dwell
         Share of pixels whose dark current switches during an exposure, the current that the upper state adds
         [electron / s] (with the energy of hot pixels), the share of time in it, and its correlation time [s].
+    dead_fraction
+        Share of pixels that gather no electrons: neither light nor dark current nor hits; they are read like others.
     glow_linear, glow_quadratic
-        Growth of the amp glow, mean over the frame, with exposure [electron / s] and its square [electron / s2].
+        Growth of the amp glow with exposure [electron / s] and its square [electron / s2], mean over the living pixels.
     glow_row, glow_column
         Where the glow comes from, as fractions of the rows and columns: (0, 1) is the end of the first row.
     glow_reach
@@ -133,6 +139,7 @@ class Sensor:
     native_gain: float = _term(None, "electron / adu")
     bias_level: float = _term(0.0, "adu", 0.0, 65535.0)
     pixel_pattern: float = _term(0.0, "adu")
+    row_pattern: float = _term(0.0, "adu")
     column_pattern: float = _term(0.0, "adu")
     drift: float = _term(0.0, "adu")
     drift_correlation: float = _term(0.0, "1", 0.0, 0.999)
@@ -141,6 +148,7 @@ class Sensor:
     overscan_columns: int = _term(0, "pixel")
     read_noise: float = _term(0.0, "electron")
     read_noise_spread: float = _term(0.0, "1")
+    row_noise: float = _term(0.0, "electron")
     read_telegraph_fraction: float = _term(0.0, "1", 0.0, 1.0)
     read_telegraph_amplitude: float = _term(0.0, "electron")
     read_telegraph_duty: float = _term(0.5, "1", 0.01, 0.99)
@@ -157,6 +165,7 @@ class Sensor:
     dark_telegraph_current: float = _term(0.0, "electron / s")
     dark_telegraph_duty: float = _term(0.5, "1", 0.01, 0.99)
     dark_telegraph_dwell: float = _term(300.0, "s", 1.0)
+    dead_fraction: float = _term(0.0, "1", 0.0, 1.0)
     glow_linear: float = _term(0.0, "electron / s")
     glow_quadratic: float = _term(0.0, "electron / s2")
     glow_row: float = _term(0.0, "1", 0.0, 1.0)

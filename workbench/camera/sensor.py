@@ -84,6 +84,8 @@ class Camera(Specimen):
         np.minimum(electrons, np.float32(sensor.well_capacity), out=electrons)
         electrons -= np.float32(self.clamp_electrons(exposure, temperature))
         sensitive += electrons
+        if sensor.row_noise:  # drawn last, and only then: without it every frame stays what it was
+            signal += np.float32(sensor.row_noise) * rng.standard_normal((signal.shape[0], 1), dtype=np.float32)
 
         signal *= np.float32(1.0 / sensor.native_gain)  # now in steps of the ADC
         signal += self._offset_steps
@@ -127,6 +129,7 @@ class Camera(Specimen):
                 sensor.shape, sensor.pixel_size, exposure, sensor.cosmic_ray_rate, rng
             )
             np.add.at(electrons, (rows, columns), charge.astype(np.float32))
+        electrons[self.dead] = 0.0
         return electrons
 
     def _telegraph_jumps(

@@ -42,7 +42,7 @@ class Specimen:
 
     Expected values are those of the frames that the camera draws. They leave cosmic rays out, and all but
     :meth:`dark_mean` hold for pixels that neither saturate nor clip at zero. Maps cover the light-sensitive pixels
-    ``[y, x]``; they are shared, so they are read-only.
+    ``[y, x]``, dead ones included, which gather nothing; they are shared, so they are read-only.
 
     Parameters
     ----------
@@ -73,27 +73,38 @@ class Specimen:
 
     @cached_property
     def _telegraph(self) -> tuple[maps.Indices, FloatMap, maps.Indices, maps.Indices]:
-        return maps.telegraph_pixels(self.sensor, self.seed)
+        pixels, amplitude, traps, switching = maps.telegraph_pixels(self.sensor, self.seed)
+        return pixels, amplitude, traps, switching[~self.dead.flat[switching]]
+
+    @cached_property
+    def dead(self) -> NDArray[np.bool_]:
+        """Which pixels gather no electrons."""
+        return _read_only(maps.dead_pixels(self.sensor, self.seed))
 
     @cached_property
     def _dark(self) -> FloatMap:
-        return maps.dark_map(self.sensor, self.seed)
+        return np.where(self.dead, 0.0, maps.dark_map(self.sensor, self.seed))
 
     @cached_property
     def _hot(self) -> FloatMap:
         """Currents that follow the energy of hot pixels, at the reference temperature [electron / s]."""
         hot = maps.hot_map(self.sensor, self.seed)
         hot.flat[self._telegraph[3]] += self.sensor.dark_telegraph_duty * self.sensor.dark_telegraph_current
-        return hot
+        return np.where(self.dead, 0.0, hot)
 
     @cached_property
     def _response(self) -> FloatMap:
-        return _read_only(maps.response_map(self.sensor, self.seed))
+        return _read_only(np.where(self.dead, 0.0, maps.response_map(self.sensor, self.seed)))
 
     @cached_property
     def glow_shape(self) -> FloatMap:
-        """Shape of the glow, mean one."""
-        return _read_only(maps.glow_shape(self.sensor))
+        """Shape of the glow, mean one were no pixel dead."""
+        return _read_only(np.where(self.dead, 0.0, maps.glow_shape(self.sensor)))
+
+    @cached_property
+    def _glow_share(self) -> float:
+        """Give the mean of the glow's shape: exactly 1 where no pixel is dead."""
+        return float(self.glow_shape.mean()) if self.dead.any() else 1.0
 
     @property
     def offset_map(self) -> FloatMap:
@@ -102,8 +113,8 @@ class Specimen:
 
     @cached_property
     def read_noise_map(self) -> FloatMap:
-        """Rms read noise of every pixel [electron], the jumps of read telegraph pixels included."""
-        squared = self._read_noise[:, : self.sensor.shape[1]].astype(np.float64) ** 2
+        """Rms read noise of every pixel [electron], row noise and the jumps of read telegraph pixels included."""
+        squared = self._read_noise[:, : self.sensor.shape[1]].astype(np.float64) ** 2 + self.sensor.row_noise**2
         pixels, amplitude, traps, _ = self._telegraph
         duty = self.sensor.read_telegraph_duty
         squared.flat[pixels] += traps * amplitude**2 * duty * (1.0 - duty)
@@ -179,7 +190,7 @@ class Specimen:
 
     @cached_property
     def read_noise(self) -> float:
-        """Rms read noise over pixels and reads [electron], telegraph included, quantisation not."""
+        """Rms read noise over pixels and reads [electron], row noise and telegraph included, quantisation not."""
         return float(np.sqrt(np.mean(self.read_noise_map**2)))
 
     @property
@@ -212,7 +223,7 @@ class Specimen:
         """Return a [adu], b [adu / s] and c [adu / s2] of the dark mean ``a + b t + c t^2``, saturation apart."""
         sensor = self.sensor
         thermal = self.mean_thermal_rate(temperature) * (1.0 - sensor.clamp_share * sensor.shielded_dark_ratio)
-        glow = 1.0 - sensor.clamp_share * sensor.glow_shielded
+        glow = self._glow_share - sensor.clamp_share * sensor.glow_shielded
         b = (thermal + sensor.glow_linear * glow) / self.gain
         return self.bias_level, b, sensor.glow_quadratic * glow / self.gain
 
