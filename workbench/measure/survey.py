@@ -66,6 +66,7 @@ def measure_camera(
         When no usable dark is among the frames, or an option does not fit them.
     """
     used = catalogue[catalogue["usable"].astype(bool)]
+    used.attrs = {}  # pandas copies them, deeply, with every selection of rows
     manifest = catalogue.attrs.get("manifest")
     name = Path(str(catalogue.attrs.get("root", "frames"))).name
     if not (used["kind"] == "dark").any():
