@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from workbench.errors import NotMeasurableError
 from workbench.stack.outliers import Samples, Strip, joined, median_factor, strips
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 FEWEST_FRAMES = 4
 THRESHOLD = 6.0  # sigma: what a core exceeds
-JOINS = 3.5  # sigma: what a pixel that touches a core exceeds to belong to the same ray
-ALONE = 4.0  # times the threshold: what a core that no other pixel joins must exceed
+TOTAL = 4.0  # times the threshold: what the samples of one ray exceed in sum
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,6 @@ def find_hits(
     excluded: BoolArray | None = None,
     *,
     threshold: float = THRESHOLD,
-    joins: float = JOINS,
 ) -> Hits:
     """Find the cosmic rays in a stack of n >= 4 equal darks.
 
@@ -110,9 +109,9 @@ def find_hits(
     excluded
         Pixels where no ray is looked for, shape (y, x): overscan, inactive columns. Pixels that saturate belong to the
         search, since a ray may be what saturates them.
-    threshold, joins
-        In units of the noise: what a core must exceed, and what a pixel that touches one must exceed to be counted to
-        the same ray.
+    threshold
+        What a core must exceed, in units of the noise. What touches one, directly or through others, and exceeds 3.5
+        belongs to the same ray.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def find_hits(
 
     Raises
     ------
-    ValueError
+    NotMeasurableError
         With fewer than 4 frames.
 
     Notes
@@ -130,13 +129,15 @@ def find_hits(
     A sample stands out by ``T = y - median(others)``, in units of ``sigma^2 = max(tile, c s^2) (1 + pi / (2 m))``, with
     ``s^2`` the variance of the m other frames, ``c`` what makes that of the lowest m of n normal values unbiased, and
     ``tile`` the mean of ``c s^2`` over 64 x 64 pixels, its upper tenth cut. The factor is the variance of the median.
-    With few frames ``s^2`` is a poor estimate, and a telegraph pixel that is up in one frame looks like a ray: a core
-    that no other pixel joins must exceed four times the threshold, and neither a hot pixel nor one that stands out in
-    two frames is a core. Rays cover several pixels, telegraph and hot pixels stand by themselves.
+    With few frames ``s^2`` is a poor estimate, and a telegraph pixel that is up in one frame looks like a faint ray:
+    what exceeds must sum up to four times the threshold over the pixels of a ray, and neither a hot pixel nor one that
+    stands out in two frames is a core. Rays cover several pixels, telegraph and hot pixels stand by themselves.
     """
     n, height, width = stack.shape
     if n < FEWEST_FRAMES:
-        raise ValueError(f"{n} frames: a ray is told from noise by three other frames or more")
+        raise NotMeasurableError(
+            f"{n} darks of one exposure: a cosmic ray is told by three other frames; shoot {FEWEST_FRAMES} or more"
+        )
     shape = (n, height, width)
     keep = np.ones((height, width), dtype=bool) if excluded is None else ~excluded
     upward, downward, noise = [], [], []
@@ -145,8 +146,8 @@ def find_hits(
         strip = Strip(values, used, first, shape)
         n_searched += int(used.sum())
         noise.append(strip.noise[np.isfinite(strip.noise)])
-        upward.append(strip.standing_out(1.0, joins))
-        downward.append(strip.standing_out(-1.0, joins))
+        upward.append(strip.standing_out(1.0))
+        downward.append(strip.standing_out(-1.0))
     rays, event = _events(joined(upward), shape, threshold)
     mirrored = _events(joined(downward), shape, threshold)[1]
     known = np.concatenate(noise)
@@ -166,9 +167,8 @@ def _events(samples: Samples, shape: tuple[int, ...], threshold: float) -> tuple
     label = _touching(samples.place, shape)
     core = samples.single & (samples.ratio > threshold)
     n_labels = int(label.max(initial=-1)) + 1
-    cores, size = np.bincount(label[core], minlength=n_labels), np.bincount(label, minlength=n_labels)
-    high = np.bincount(label[core & (samples.ratio > ALONE * threshold)], minlength=n_labels)
-    ray = (cores > 0) & ((size > 1) | (high > 0))
+    cores, total = (np.bincount(label, one, minlength=n_labels) for one in (core, samples.ratio))
+    ray = (cores > 0) & (total > TOTAL * threshold)
     kept = ray[label]
     number = np.cumsum(ray) - 1
     return samples.take(kept), number[label[kept]]

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
     Integers = NDArray[np.int64]
 
+JOINS = 3.5  # sigma: what a sample exceeds to be listed at all
+_AGAIN = 4.5  # sigma: what a second sample of a pixel exceeds to tell that the pixel jumps
 _HOT = 6.0  # sigma by which the other frames of a pixel stand above its tile: it fluctuates more than its tile does
 _TILE = 64  # pixels a side
+_SAMPLED = 3  # of this many pixels of a large tile one tells its noise; odd, lest it sees every other column only
+_ENOUGH = 1000  # of them, then
 _FEW = 64  # pixels of a tile that count: with fewer the whole strip tells the noise
 _CLIP = 0.9  # share of a tile's variances that are taken as they are; the rest is cut down to that quantile
 _REPEATS = 3  # frames in which one pixel may stand out, at most, that are looked for
@@ -41,7 +45,7 @@ class Samples(NamedTuple):
         return Samples(self.place[index], self.excess[index], self.ratio[index], self.single[index])
 
 
-class _Noise(NamedTuple):
+class NoiseFactors(NamedTuple):
     """Expected variances of normal samples of variance one, the largest j of n left out."""
 
     lowest: FloatArray  # for j = 0, 1, 2, ...
@@ -54,11 +58,12 @@ def median_factor(others: int) -> float:
 
 
 @lru_cache
-def _noise(n_frames: int) -> _Noise:
+def noise_factors(n_frames: int) -> NoiseFactors:
+    """Find them by drawing normal samples, to half a percent."""
     values = np.sort(np.random.default_rng(0).standard_normal((n_frames, _TRIALS)), axis=0)
     lowest = [values[: n_frames - j].var(axis=0, ddof=1) for j in range(_most_repeats(n_frames) + 1)]
     cut = np.minimum(lowest[1], np.quantile(lowest[1], _CLIP))
-    return _Noise(np.array([one.mean() for one in lowest]), float(cut.mean()))
+    return NoiseFactors(np.array([one.mean() for one in lowest]), float(cut.mean()))
 
 
 def _most_repeats(n_frames: int) -> int:
@@ -91,20 +96,30 @@ class Strip:
 
     def __init__(self, values: FloatArray, used: BoolArray, first: int, shape: tuple[int, ...]) -> None:
         self.values, self.used, self.first, self.shape = values, used, first, shape
-        self.sums = values.sum(axis=0)
-        self.squares = np.einsum("fyx,fyx->yx", values, values)
+        self._sums = values.sum(axis=0)
+        self._squares = np.einsum("fyx,fyx->yx", values, values)
+        self._others = {1.0: self._without(values.max(axis=0)), -1.0: self._without(values.min(axis=0))}
         self.noise, self.level = self._tiles()
 
     def _without(self, extreme: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and variance of the other frames."""
+        """Variance of the other frames, and the most by which the extreme one can be away from their median.
+
+        The median lies within one rms of the mean.
+        """
         others = len(self.values) - 1
-        mean = (self.sums - extreme) / others
-        variance = (self.squares - extreme**2 - others * mean**2) / (others - 1)
-        return mean, np.maximum(variance, 0.0)
+        mean = self._sums - extreme
+        mean /= others
+        variance = self._squares - extreme * extreme
+        variance -= others * mean * mean
+        np.maximum(variance, 0.0, out=variance)
+        variance /= others - 1
+        most = np.sqrt(variance * ((others - 1) / others))
+        most += np.abs(extreme - mean)
+        return variance, most
 
     def _tiles(self) -> tuple[FloatArray, FloatArray]:
         """Variance of a sample and level in the tile of every column, shape (columns,)."""
-        mean, variance = self._without(self.values.max(axis=0))
+        variance, mean = self._others[1.0][0], self._sums
         width = self.used.shape[1]
         edges = np.linspace(0, width, max(1, round(width / _TILE)) + 1).astype(int)
         noise, level = np.full((2, width), np.inf)
@@ -114,25 +129,24 @@ class Strip:
                 continue
             if here.sum() < _FEW:
                 tile, here = (slice(None), slice(None)), self.used
-            noise[start:stop] = _clipped_mean(variance[tile][here])
-            level[start:stop] = np.median(mean[tile][here])
+            each = _SAMPLED if here.sum() > _SAMPLED * _ENOUGH else 1
+            noise[start:stop] = _clipped_mean(variance[tile][here][::each])
+            level[start:stop] = np.median(mean[tile][here][::each]) / len(self.values)
         noise[noise == 0] = np.inf  # rounding hides the noise: nothing can be told there
-        return noise / _noise(len(self.values)).clipped, level
+        return noise / noise_factors(len(self.values)).clipped, level
 
-    def standing_out(self, sign: float, joins: float) -> Samples:
+    def standing_out(self, sign: float) -> Samples:
         """Return the samples that exceed the median of the other frames (sign -1: lie below it)."""
-        n, noise = len(self.values), _noise(len(self.values))
-        extreme = self.values.max(axis=0) if sign > 0 else self.values.min(axis=0)
-        mean, variance = self._without(extreme)
-        # the median lies within one rms of the mean: nothing that stands out is lost here
-        most = sign * (extreme - mean) + np.sqrt(variance * (n - 2) / (n - 1))
-        sigma2 = np.maximum(self.noise, variance / noise.lowest[1]) * median_factor(n - 1)
-        rows, columns = np.nonzero(self.used & (most > joins * np.sqrt(sigma2)))
-        return self._test(rows, columns, sign, joins)
+        n = len(self.values)
+        variance, most = self._others[sign]
+        sigma2 = np.maximum(self.noise, variance / noise_factors(n).lowest[1])
+        sigma2 *= JOINS**2 * median_factor(n - 1)
+        rows, columns = np.nonzero(self.used & (most * most > sigma2))
+        return self._test(rows, columns, sign)
 
-    def _test(self, rows: Integers, columns: Integers, sign: float, joins: float) -> Samples:
+    def _test(self, rows: Integers, columns: Integers, sign: float) -> Samples:
         """Test the greatest values of some pixels, exactly; one that is alone in its pixel may be a core."""
-        n, noise = len(self.values), _noise(len(self.values))
+        n, factors = len(self.values), noise_factors(len(self.values))
         candidates = sign * self.values[:, rows, columns]
         order = np.argsort(candidates, axis=0)
         ranked = np.take_along_axis(candidates, order, axis=0)
@@ -141,13 +155,13 @@ class Strip:
         single = sign * np.median(ranked[:-1], axis=0) - level < _HOT * np.sqrt(tile)
         for j in range(_most_repeats(n), 0, -1):
             others = ranked[: n - j]
-            own = others.var(axis=0, ddof=1) / noise.lowest[j]
+            own = others.var(axis=0, ddof=1) / factors.lowest[j]
             excess = ranked[n - j] - np.median(others, axis=0)
             ratio = excess / np.sqrt(np.maximum(tile, own) * median_factor(n - j))
-            out = ratio > joins
+            out = ratio > JOINS
             place = (order[n - j] * self.shape[1] + self.first + rows) * self.shape[2] + columns
             found.append(Samples(place, excess, ratio, single & (j == 1)).take(out))
-            single &= ~out
+            single &= ratio < _AGAIN
         return joined(found)
 
 
