@@ -128,7 +128,7 @@ class Bench:
             own = self._variance_error(0.0) / self.camera.read_noise / 2
             return float(np.hypot(own, self.camera.read_noise * self._gain_share))
         if one.name in ("bias_level", "offset_drift"):
-            return self.level_sigma / (n_bias if one.name == "bias_level" else 2 * (n_bias - 1)) ** 0.5
+            return float(self.level_sigma / (n_bias if one.name == "bias_level" else 2 * (n_bias - 1)) ** 0.5)
         if one.name == "curvature":
             errors = [self.level_sigma / self._counts[("dark", t)] ** 0.5 for t in self.exposures]
             return float(fit_line(self.exposures, np.zeros(len(errors)), errors, degree=2).std_errors[2])
