@@ -9,11 +9,14 @@ import numpy as np
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.scaling import Tiles, tiles_of
+from workbench.stack.hits import FEWEST_FRAMES, Hits, find_hits
+from workbench.stack.masked import MaskedMoments, masked_variance
 from workbench.stack.variance import DifferenceMoments, Estimate, Levels, difference_moments, levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import xarray as xr
     from numpy.typing import NDArray
 
     from workbench.measure.record import Record
@@ -39,11 +42,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class MeasuredSet:
-    """One exposure: its frames, their moments, and the master over the grid of tiles where maps were asked for."""
+    """One exposure: its frames, their moments, and the master over the grid of tiles where maps were asked for.
+
+    ``hits`` and ``masked`` are its cosmic rays and the moments without them; None with fewer than four frames.
+    """
 
     frames: FrameSet
     moments: DifferenceMoments
     tiles: Tiles | None = None
+    hits: Hits | None = None
+    masked: MaskedMoments | None = None
 
     @property
     def temporal(self) -> Estimate:
@@ -64,7 +72,7 @@ class MeasuredSeries:
     """All exposures of a series, shortest first; ``excluded`` [y, x] are the pixels left out of all of them.
 
     ``n_lost`` counts those that saturate or clip at zero in some dark; ``longest`` are the moments of the longest
-    exposure with their maps, where maps were asked for.
+    exposure with their maps, cosmic rays left out, where maps were asked for.
     """
 
     sets: tuple[MeasuredSet, ...]
@@ -99,13 +107,30 @@ def measure_exposures(
     measured: list[MeasuredSet] = []
     longest = None
     for one, look in zip(usable, looks, strict=True):
-        moments = difference_moments(area.load(one.rows), look.frame_means, excluded, maps=maps)
+        stack = area.load(one.rows)
+        moments = difference_moments(stack, look.frame_means, excluded, maps=maps)
+        hits, masked = _without_rays(stack, look, area, excluded, maps=maps)
+        if masked is not None and maps:
+            moments = replace(moments, mean_map=masked.mean_map, variance_map=masked.variance_map)
         if maps and one is usable[-1]:
-            longest = moments
+            longest = moments if masked is None else replace(moments, temporal=masked.temporal)
         # the maps of all exposures would fill the memory
         tiles = _tiles(moments, excluded, one.exposure)
-        measured.append(MeasuredSet(one, replace(moments, mean_map=None, variance_map=None), tiles))
+        bare = replace(moments, mean_map=None, variance_map=None)
+        if masked is not None:
+            masked = replace(masked, mean_map=None, variance_map=None)
+        measured.append(MeasuredSet(one, bare, tiles, hits, masked))
     return MeasuredSeries(tuple(measured), excluded, int((excluded & ~area.excluded).sum()), longest)
+
+
+def _without_rays(
+    stack: xr.DataArray, look: Levels, area: Area, excluded: NDArray[np.bool_], *, maps: bool
+) -> tuple[Hits | None, MaskedMoments | None]:
+    """Find the cosmic rays, also in pixels that they saturate, and measure the rest."""
+    if stack.shape[0] < FEWEST_FRAMES:
+        return None, None
+    hits = find_hits(stack, look.frame_means, area.excluded)
+    return hits, masked_variance(stack, look.frame_means, excluded, hits, maps=maps)
 
 
 def _in_range(

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.confounding import confounded
+from workbench.measure.cosmic_rays import METHOD, cosmic_ray_rate, masked_rate
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.dark_mean import exposure_means, fit_dark_mean
 from workbench.measure.exposures import measure_exposures
@@ -16,7 +17,7 @@ from workbench.measure.lines import line_record
 from workbench.measure.maps import pictures_of, scaling_pictures
 from workbench.measure.noise import hidden_by_rounding
 from workbench.measure.scaling import although_below, judge_scaling, not_judged, predictions
-from workbench.measure.sets import exposure_sets, mean_temperature, single
+from workbench.measure.sets import exposure_sets, mean_temperature, pixel_pitch, single
 from workbench.measure.verdicts import dark_below_bias
 from workbench.results import Verdict
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.measure.record import Record
     from workbench.measure.sets import Area
     from workbench.measure.values import ValueRange
+    from workbench.stack.variance import Estimate
 
 _APART = 4.0  # standard errors between the bias and the darks' curve at no exposure
 
@@ -71,6 +73,7 @@ class DarkSeries:
         for one in sets:
             self._one_exposure(one, means, clamped=bool(below.value))
         self._slope(sets)
+        self._cosmic_rays(sets)
         if self.gain is None:
             reason = "no gain is known; pass --gain, or add pairs of flats. In adu see dark_variance_rate"
             self.record.under(temperature=self.temperature).missing("dark_current", reason)
@@ -187,9 +190,17 @@ class DarkSeries:
                 self._add(record, mean_difference(moments.frame_means, level, means.frame_sigma, t, clamped=clamped))
             for rate in variance_rates(moments, bias, t, self.gain):
                 self._add(record, rate)
+            with record.under(method=METHOD).attempt("dark_variance_rate" if self.gain is None else "dark_current"):
+                self._add(record, self._masked(one, bias, t))
             if moments.n_frames >= 4:
                 for n, rate in convergence(moments, bias, t, self.gain).items():
                     self.record.row("convergence", **{**row, "n_frames": n}, **self._electrons(rate))
+
+    def _masked(self, one: MeasuredSet, bias: Estimate, exposure: float) -> Rate:
+        if one.masked is None:
+            n = one.moments.n_frames
+            raise NotMeasurableError(f"{n} darks: a cosmic ray is told by three other frames; shoot 4 or more")
+        return masked_rate(one.masked, bias, exposure, self.gain)
 
     def _add(self, record: Record, rate: Rate) -> None:
         if rate.power == 2:
@@ -219,6 +230,14 @@ class DarkSeries:
             for weights, line in {"weighted": slope.weighted, "unweighted": slope.unweighted}.items():
                 if line is not None:
                     self.record.fit("variance", line_record(line, temperature=self.temperature, weights=weights))
+
+    def _cosmic_rays(self, sets: Sequence[MeasuredSet]) -> None:
+        record = self.record.under(temperature=self.temperature)
+        with record.attempt("cosmic_ray_rate"):
+            found = [(one.frames.exposure, one.hits) for one in sets if one.hits is not None]
+            if not found:
+                raise NotMeasurableError("no exposure has four darks: a ray is told by three other frames")
+            record.add(cosmic_ray_rate(found, pixel_pitch(self.rows), self.gain))
 
     def _odd(self, sets: Sequence[MeasuredSet]) -> None:
         odd = [f"{one.frames.exposure:g}" for one in sets if one.moments.n_frames % 2 and one.moments.n_frames > 2]

@@ -158,3 +158,10 @@ def single(rows: pd.DataFrame, column: str) -> Any:
     if len(known) != 1:
         return None
     return int(known[0]) if isinstance(known[0], float) and known[0].is_integer() else known[0]
+
+
+def pixel_pitch(rows: pd.DataFrame) -> float | None:
+    """Return the pixel size [um]; None where it is unknown, or binning may or may not be counted in it."""
+    binning = single(rows, "binning")
+    size = single(rows, "pixel_size")
+    return None if size is None or binning not in (None, "1x1") else float(size)
