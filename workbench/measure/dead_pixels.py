@@ -1,0 +1,117 @@
+"""Dead pixels: those that do not respond to light, and those that hold one value in every frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import NotMeasurableError
+from workbench.measure.neighbourhood import usual
+from workbench.measure.pixel_flags import PixelFlag
+from workbench.measure.pixel_stacks import Finding, Judged, PixelStack, row_bands
+from workbench.stack.gather import mean_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.intp]
+
+RESPONSE = 0.5  # of its neighbours': below it a pixel is dead
+_CLEAR = 20.0  # times the error of a pixel's mean: what the light must leave in it
+_CELL = 2  # pixels of one colour stand this far apart on a colour sensor
+_SAME, _NOTHING = 1e-4, 1e-9  # how near a variance lies to that of the frame means, relative and in adu2
+_COMMON = 1e-3  # of the pixels: as many still ones come from rounding
+
+
+def find_dead(judged: Judged, darks: Sequence[PixelStack], flats: PixelStack | None) -> Finding:
+    """Find the pixels that hold one value in every frame and, where there are flats, those that do not respond.
+
+    Raises
+    ------
+    NotMeasurableError
+        When neither can be told.
+    """
+    found, notes = [], []
+    looks: tuple[Callable[[], Pixels], ...] = (lambda: stuck(judged, darks), lambda: unresponsive(judged, flats))
+    for look in looks:
+        try:
+            found.append(look())
+        except NotMeasurableError as error:
+            notes.append(error.reason)
+    if not found:
+        raise NotMeasurableError("; ".join(notes))
+    pixels = np.unique(np.concatenate(found))
+    rows = pd.DataFrame({"row": pixels // judged.width, "column": pixels % judged.width})
+    return Finding({PixelFlag.DEAD: pixels}, rows, None, tuple(notes))
+
+
+def unresponsive(judged: Judged, flats: PixelStack | None) -> Pixels:
+    """Return the pixels whose response to light is below half of that of their neighbours of the same colour.
+
+    Parameters
+    ----------
+    judged
+        The pixels and their bias frames.
+    flats
+        Frames under an even light, or None.
+
+    Returns
+    -------
+    numpy.ndarray
+        Flat indices, ascending.
+
+    Raises
+    ------
+    NotMeasurableError
+        Without flats, or when their light is too faint to tell.
+    """
+    if flats is None:
+        raise NotMeasurableError("without flats no pixel can be seen not to respond to light")
+    bias_mean, keep = judged.bias.maps()[0], judged.keep
+    bias_variance = float(np.median(judged.pool.level.tiles))
+    response = mean_frame(flats.stack) - bias_mean
+    dead = np.zeros(response.shape, dtype=bool)
+    error = (bias_variance / flats.n_frames) ** 0.5
+    for top in range(_CELL):
+        for left in range(_CELL):
+            colour = slice(top, None, _CELL), slice(left, None, _CELL)
+            if not keep[colour].any():
+                continue
+            light = usual(response[colour], keep[colour])
+            if not np.median(light.tiles) > _CLEAR * error:
+                reason = "the flats are too faint to tell dead pixels; shoot flats at a third of saturation"
+                raise NotMeasurableError(reason)
+            part = response[colour]
+            found = np.zeros(part.shape, dtype=bool)
+            for rows in row_bands(part.shape[0]):
+                found[rows] = part[rows] < RESPONSE * light.at(rows)
+            dead[colour] = found
+    return np.flatnonzero(dead & keep)
+
+
+def stuck(judged: Judged, darks: Sequence[PixelStack]) -> Pixels:
+    """Return the pixels that hold one and the same value in every bias frame and every dark, as flat indices.
+
+    Raises
+    ------
+    NotMeasurableError
+        When so many pixels do not move that the rounding of the values must be the reason.
+    """
+    bias = judged.bias
+    _, variance = bias.maps()
+    drift = float(np.var(bias.frame_means, ddof=1))
+    # the frames' means were removed, so that a pixel which stays has their scatter
+    pixels = np.flatnonzero((np.abs(variance - drift) <= _SAME * drift + _NOTHING) & judged.keep)
+    if pixels.size > max(1.0, _COMMON * judged.n_pixels):
+        reason = "one pixel in a thousand scatters like one that is stuck: rounding hides the noise"
+        raise NotMeasurableError(reason)
+    first = bias.values(pixels)[:1]
+    for one in (bias, *darks):
+        if pixels.size:
+            same = (one.values(pixels) == first).all(axis=0)
+            pixels, first = pixels[same], first[:, same]
+    return pixels
