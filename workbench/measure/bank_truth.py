@@ -80,7 +80,7 @@ class Bench:
         if one.name == "doubling_temperature":
             kelvin = temperature + ZERO_CELSIUS
             return BOLTZMANN * kelvin**2 * float(np.log(2.0)) / sensor.dark_energy
-        plain = {"offset_drift": self.level_sigma, "linearity_error": 0.0, "glow_exponent": 1.0}
+        plain = {"offset_drift": self.level_sigma(), "linearity_error": 0.0, "glow_exponent": 1.0}
         if one.name in _SCALAR:
             plain = scalar_truth(self.camera, temperature)
         return plain.get(one.name)
@@ -105,10 +105,9 @@ class Bench:
                 used &= within
         return used
 
-    @property
-    def level_sigma(self) -> float:
-        """Rms of the level of bias frames [adu]: drift, and what the noise of this few pixels adds."""
-        own = float(np.mean(self.camera.variance(0.0, self._reference))) / self._n_pixels
+    def level_sigma(self, exposure: float = 0.0) -> float:
+        """Rms of the level of bias frames or darks [adu]: drift, and what the noise of these few pixels adds."""
+        own = float(np.mean(self.camera.variance(exposure, self._reference)[self.used])) / self._n_pixels
         return float(np.hypot(self.camera.sensor.drift, own**0.5))
 
     # ---- the best that could be done with these frames
@@ -128,9 +127,9 @@ class Bench:
             own = self._variance_error(0.0) / self.camera.read_noise / 2
             return float(np.hypot(own, self.camera.read_noise * self._gain_share))
         if one.name in ("bias_level", "offset_drift"):
-            return float(self.level_sigma / (n_bias if one.name == "bias_level" else 2 * (n_bias - 1)) ** 0.5)
+            return float(self.level_sigma() / (n_bias if one.name == "bias_level" else 2 * (n_bias - 1)) ** 0.5)
         if one.name == "curvature":
-            errors = [self.level_sigma / self._counts[("dark", t)] ** 0.5 for t in self.exposures]
+            errors = [self.level_sigma(t) / self._counts[("dark", t)] ** 0.5 for t in self.exposures]
             return float(fit_line(self.exposures, np.zeros(len(errors)), errors, degree=2).std_errors[2])
         return self._ideal_dark_current(one.method) if one.name == "dark_current" else None
 
@@ -138,8 +137,9 @@ class Bench:
         """Of the longest exposure; of all exposures for the slope [electron / s]."""
         t = self.exposures[-1]
         if method == "mean_difference":
-            share = 1 / self._counts[("dark", t)] + 1 / self._counts[("bias", 0.0)]
-            return float(self.level_sigma * self.camera.gain * share**0.5 / t)
+            n, n_bias = self._counts[("dark", t)], self._counts[("bias", 0.0)]
+            both = self.level_sigma(t) ** 2 / n + self.level_sigma() ** 2 / n_bias
+            return float(self.camera.gain * both**0.5 / t)
         if method == "variance_slope":
             errors = [self._variance_error(exposure) for exposure in self.exposures]
             own = float(fit_line(self.exposures, np.zeros(len(errors)), errors, degree=1).std_errors[1])

@@ -11,6 +11,7 @@ import xarray as xr
 
 from workbench.camera.sensor import Camera
 from workbench.errors import NotMeasurableError
+from workbench.measure.cosmic_rays import masked_rate
 from workbench.measure.dark_current import convergence, mean_difference, variance_rates, variance_slope
 from workbench.measure.numbers import number
 from workbench.measure.popular import two_exposure_difference, two_exposure_ratio
@@ -180,12 +181,10 @@ class _Bench:
             *variance_rates(moments, floor, t, self.gain),
             *convergence(moments, floor, t, self.gain).values(),
         ]
-        found = {(rate.method, rate.n_frames): rate.in_electrons(self.gain) for rate in rates}
         means = _frame_means(stack)
-        masked = masked_variance(stack, means, self.excluded, find_hits(stack, means, self.excluded)).temporal
-        error = float(np.hypot(masked.std_error, floor.std_error))
-        excess = number(masked.value - floor.value, error) * self.gain**2 / t
-        return found | {("temporal_variance_masked", moments.n_frames): excess}
+        hits = find_hits(stack, means, self.excluded)
+        masked = masked_rate(masked_variance(stack, means, self.excluded, hits), floor, t, self.gain)
+        return {(rate.method, rate.n_frames): rate.in_electrons(self.gain) for rate in [*rates, masked]}
 
     def _of_several(self, moments: Sequence[DifferenceMoments]) -> Found:
         """Methods that need several exposures and no bias."""
