@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 RESPONSE = 0.5  # of its neighbours': below it a pixel is dead
 _CLEAR = 20.0  # times the error of a pixel's mean: what the light must leave in it
 _CELL = 2  # pixels of one colour stand this far apart on a colour sensor
-_SAME, _NOTHING = 1e-4, 1e-9  # how near a variance lies to that of the frame means, relative and in adu2
+_SLACK = 0.1  # of the variance of the frame means, which are those of slightly different pixels
+_STILL = 1e-3  # of the usual variance: below it a pixel may be stuck
 _COMMON = 1e-3  # of the pixels: as many still ones come from rounding
 
 
@@ -99,15 +100,15 @@ def stuck(judged: Judged, darks: Sequence[PixelStack]) -> Pixels:
     Raises
     ------
     NotMeasurableError
-        When so many pixels do not move that the rounding of the values must be the reason.
+        When so many pixels move so little that rounding, drift or few frames must be the reason.
     """
     bias = judged.bias
     _, variance = bias.maps()
-    drift = float(np.var(bias.frame_means, ddof=1))
     # the frames' means were removed, so that a pixel which stays has their scatter
-    pixels = np.flatnonzero((np.abs(variance - drift) <= _SAME * drift + _NOTHING) & judged.keep)
+    drift = (1.0 + _SLACK) * float(np.var(bias.frame_means, ddof=1))
+    pixels = np.flatnonzero((variance <= drift + _STILL * float(np.median(judged.pool.level.tiles))) & judged.keep)
     if pixels.size > max(1.0, _COMMON * judged.n_pixels):
-        reason = "one pixel in a thousand scatters like one that is stuck: rounding hides the noise"
+        reason = "too many pixels scatter as little as stuck ones do: shoot 20 bias frames at a higher gain setting"
         raise NotMeasurableError(reason)
     first = bias.values(pixels)[:1]
     for one in (bias, *darks):

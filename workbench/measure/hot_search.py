@@ -103,6 +103,7 @@ def _threshold(
     if least >= certain:
         return least, typical, ()
     limit = (certain * judged.gain + typical) / maps.dark.exposure
+    certain = max(certain, _OUTLIER * _pattern(judged, maps))
     note = f"5 times the typical dark current is lost in the noise; pixels are hot from {limit:.2g} electron / s on"
     return certain, typical, (note,)
 

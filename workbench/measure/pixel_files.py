@@ -16,7 +16,7 @@ from workbench import __version__
 from workbench.errors import InputError
 from workbench.measure.hot_search import HOT_COLUMNS
 from workbench.measure.pixel_flags import BAD, FLAG_MEANINGS, PixelFlag
-from workbench.measure.telegraph_table import TELEGRAPH_COLUMNS
+from workbench.measure.telegraph_table import TELEGRAPH_COLUMNS, telegraph_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,10 +69,12 @@ def write_pixel_map(
     units = [primary, _image(classes.flags)]
     units.append(_table(classes.telegraph, TELEGRAPH_COLUMNS, "TELEGRAPH"))
     units.append(_table(classes.hot, HOT_COLUMNS, "HOT"))
-    for unit in units:
+    whole = fits.HDUList(units)
+    whole.update_extend()  # else writing would, and change what the checksum was taken of
+    for unit in whole:
         unit.add_checksum(when=_WHEN)
     with _whole(Path(path)) as part:
-        fits.HDUList(units).writeto(part, overwrite=True)
+        whole.writeto(part, overwrite=True)
     return Path(path)
 
 
@@ -87,7 +89,7 @@ def read_pixel_map(path: str | os.PathLike[str]) -> PixelMap:
     try:
         with fits.open(path, memmap=False) as units:
             flags = np.array(units["DQ"].data, dtype=np.uint16)
-            tables = [_frame(units[name].data) for name in ("TELEGRAPH", "HOT")]
+            telegraph, hot = (_frame(units[name].data) for name in ("TELEGRAPH", "HOT"))
             names = {card: units["DQ"].header[card] for card in ("MSKNUM", "MSKNAM00")}
     except KeyError as error:
         raise InputError(path, f"is no map of pixels ({error.args[0]})", _NEXT) from error
@@ -95,7 +97,7 @@ def read_pixel_map(path: str | os.PathLike[str]) -> PixelMap:
         raise InputError(path, f"cannot be read ({error})", _NEXT) from error
     if names != {"MSKNUM": len(FLAG_MEANINGS), "MSKNAM00": FLAG_MEANINGS[0].name}:
         raise InputError(path, "gives its bits other meanings", _NEXT)
-    return PixelMap(flags, *tables)
+    return PixelMap(flags, telegraph_table(telegraph), hot)
 
 
 def write_siril_list(path: str | os.PathLike[str], flags: NDArray[np.uint16], classes: PixelFlag | int = BAD) -> Path:
@@ -193,8 +195,7 @@ def _frame(records: fits.FITS_rec) -> pd.DataFrame:
     columns = {}
     for name in records.names:
         values = np.asarray(records[name])
-        native = values.astype(values.dtype.newbyteorder("="))
-        columns[name] = native.astype(object) if native.dtype.kind in "US" else native
+        columns[name] = values.astype(values.dtype.newbyteorder("="))
     return pd.DataFrame(columns)
 
 

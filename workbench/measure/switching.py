@@ -89,6 +89,16 @@ class Switching:
     jump_error: FloatArray
     hit: BoolArray
 
+    @property
+    def n_true(self) -> float:
+        """Pixels found without those that are false among them, on average."""
+        return float(self.found.sum() * self.probability[self.found].min(initial=1.0))
+
+    @property
+    def n_true_error(self) -> float:
+        """Its standard error: of the number of false ones, and one pixel at least."""
+        return float((self.found.sum() - self.n_true + 1.0) ** 0.5)
+
 
 def without_hits(values: FloatArray, variance: FloatArray) -> BoolArray:
     """Tell for every pixel whether its greatest value is a cosmic ray: high in one frame, and in no other.

@@ -93,9 +93,7 @@ def find_switching(judged: Judged, maps: DarkMaps, jumping: Pixels) -> Finding:
     found = switching(values, expected, dark.exposure, judged.n_pixels)
     least = least_jump(noise**2, judged.pool.dof + judged.pool.prior_dof, dark.n_frames, gain, dark.exposure)
     notes += (f"a dark current that switches by less than {least:.2g} electron / s is lost in the noise of the darks",)
-    p = found.probability[found.found]
-    error = (float((p * (1.0 - p)).sum()) + 1.0) ** 0.5
-    share = number(float(p.sum()) / judged.n_pixels, error / judged.n_pixels, "switching pixels")
+    share = number(found.n_true / judged.n_pixels, found.n_true_error / judged.n_pixels, "switching pixels")
     bits = {PixelFlag.TELEGRAPH_DARK: pixels[found.found]}
     return Finding(bits, switching_rows(found, pixels, judged.width), share, notes)
 

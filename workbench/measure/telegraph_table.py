@@ -119,9 +119,11 @@ def read_share(found: ReadTelegraph, n_judged: int) -> AffineScalarFunc:
 
     Notes
     -----
-    Every pixel counts by its probability p to jump, whether it is called a telegraph pixel or not, so that what is
-    called wrongly either way cancels on average; ``Var = sum p (1 - p)``, and one pixel at least. Jumps that the noise
-    hides are not in it: see :func:`least_read_jump`.
+    Every pixel found counts by its probability p. The variance is ``sum p (1 - p)`` over these, and one pixel at
+    least; and the square of what probability is left in the others: how many of them do jump hangs on how frequent low
+    jumps are. Jumps that the noise hides are not in it: see :func:`least_read_jump`.
     """
-    p = found.probability
-    return number(float(p.sum()) / n_judged, (float((p * (1.0 - p)).sum()) + 1.0) ** 0.5 / n_judged, "telegraph pixels")
+    called = found.probability > FOUND
+    p, left = found.probability[called], float(found.probability[~called].sum())
+    error = (float((p * (1.0 - p)).sum()) + left**2 + 1.0) ** 0.5
+    return number(float(p.sum()) / n_judged, error / n_judged, "telegraph pixels")
