@@ -138,7 +138,7 @@ def cosmic_ray_rate(
         reach = sum(exposure * hits.shape[0] * hits.n_searched * area for exposure, hits in found) / 60
     highest = max(hits.threshold for _, hits in found)
     notes = [
-        f"{events} event{'s' * (events != 1)}, {mirrored} false ones expected",
+        f"{events} event{'s' * (events != 1)}, {mirrored} false one{'s' * (mirrored != 1)} expected",
         f"seen {_from(highest, gain)}; fainter rays are not counted",
     ]
     if pixel_size is None:

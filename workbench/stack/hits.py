@@ -96,6 +96,7 @@ def find_hits(
     frame_means: FloatArray,
     excluded: BoolArray | None = None,
     *,
+    lattice: float | None = None,
     threshold: float = THRESHOLD,
 ) -> Hits:
     """Find the cosmic rays in a stack of n >= 4 equal darks.
@@ -109,6 +110,8 @@ def find_hits(
     excluded
         Pixels where no ray is looked for, shape (y, x): overscan, inactive columns. Pixels that saturate belong to the
         search, since a ray may be what saturates them.
+    lattice
+        Step of the stored values [adu], where it is known: the noise is never taken to be less than that of rounding.
     threshold
         What a core must exceed, in units of the noise. What touches one, directly or through others, and exceeds 3.5
         belongs to the same ray.
@@ -140,10 +143,11 @@ def find_hits(
         )
     shape = (n, height, width)
     keep = np.ones((height, width), dtype=bool) if excluded is None else ~excluded
+    least = (lattice or 0.0) ** 2 / 12
     upward, downward, noise = [], [], []
     n_searched = 0
     for first, values, used in strips(stack, frame_means, keep):
-        strip = Strip(values, used, first, shape)
+        strip = Strip(values, used, first, shape, least)
         n_searched += int(used.sum())
         noise.append(strip.noise[np.isfinite(strip.noise)])
         upward.append(strip.standing_out(1.0))

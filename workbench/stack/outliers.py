@@ -92,14 +92,20 @@ def strips(stack: xr.DataArray, means: FloatArray, keep: BoolArray) -> Iterator[
 
 
 class Strip:
-    """A row of tiles: sums over frames of every pixel, and the noise and the level of every tile."""
+    """A row of tiles: sums over frames of every pixel, and the noise and the level of every tile.
 
-    def __init__(self, values: FloatArray, used: BoolArray, first: int, shape: tuple[int, ...]) -> None:
+    ``values`` (frame, row, column) [adu] are those from row ``first`` on of a stack of this ``shape``, ``used`` the
+    pixels to search, ``least`` the variance [adu2] below which none is believed.
+    """
+
+    def __init__(
+        self, values: FloatArray, used: BoolArray, first: int, shape: tuple[int, ...], least: float = 0.0
+    ) -> None:
         self.values, self.used, self.first, self.shape = values, used, first, shape
         self._sums = values.sum(axis=0)
         self._squares = np.einsum("fyx,fyx->yx", values, values)
         self._others = {1.0: self._without(values.max(axis=0)), -1.0: self._without(values.min(axis=0))}
-        self.noise, self.level = self._tiles()
+        self.noise, self.level = self._tiles(least)
 
     def _without(self, extreme: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Variance of the other frames, and the most by which the extreme one can be away from their median.
@@ -117,7 +123,7 @@ class Strip:
         most += np.abs(extreme - mean)
         return variance, most
 
-    def _tiles(self) -> tuple[FloatArray, FloatArray]:
+    def _tiles(self, least: float) -> tuple[FloatArray, FloatArray]:
         """Variance of a sample and level in the tile of every column, shape (columns,)."""
         variance, mean = self._others[1.0][0], self._sums
         width = self.used.shape[1]
@@ -132,8 +138,9 @@ class Strip:
             each = _SAMPLED if here.sum() > _SAMPLED * _ENOUGH else 1
             noise[start:stop] = _clipped_mean(variance[tile][here][::each])
             level[start:stop] = np.median(mean[tile][here][::each]) / len(self.values)
+        noise = np.maximum(noise / noise_factors(len(self.values)).clipped, least)
         noise[noise == 0] = np.inf  # rounding hides the noise: nothing can be told there
-        return noise / noise_factors(len(self.values)).clipped, level
+        return noise, level
 
     def standing_out(self, sign: float) -> Samples:
         """Return the samples that exceed the median of the other frames (sign -1: lie below it)."""
