@@ -159,7 +159,7 @@ def pattern(noise: FrameNoise, zero: FrameNoise | None = None) -> Pattern:
     ):
         weighted = counts * np.asarray(means) ** 2
         in_means = np.asarray(sum(getattr(one, name) / one.n_frames for one in stacks))
-        chance = sum(2 / (one.n_frames + 1) * (getattr(one, name) / one.n_frames) ** 2 for one in stacks)
+        chance = np.asarray(sum(2 / (one.n_frames + 1) * (getattr(one, name) / one.n_frames) ** 2 for one in stacks))
         sums.append(float(weighted.sum()))
         errors.append(max(float(4 * weighted @ in_means - 2 * (in_means**2 - chance).sum()), 0.0))
     noisy = parts_of(lines, np.array(sums), np.array(errors))
