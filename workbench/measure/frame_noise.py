@@ -251,8 +251,10 @@ def _own_squares(
             above -= stacks[1].mean_map[rows]
         squares += float((above[kept] ** 2).sum())
         own = ((above - down[rows, None] - across)[kept]) ** 2
-        noise = sum(one.variance_map[rows][kept].astype(np.float64) / one.n_frames for one in stacks) - shared
-        chance = sum(one.squared_errors[rows][kept].astype(np.float64) / one.n_frames**2 for one in stacks)
+        noise, chance = np.zeros((2, own.size)) - [[shared], [0.0]]
+        for one in stacks:
+            noise += one.variance_map[rows][kept] / one.n_frames
+            chance += one.squared_errors[rows][kept] / one.n_frames**2
         left += float(own.sum())
         shows = own > _SHOWS**2 * noise
         error += float((4 * (own - noise) * noise)[shows].sum() + 2 * (noise**2 - chance).sum())
