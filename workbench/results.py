@@ -168,7 +168,8 @@ def _words(conditions: Mapping[str, Any]) -> str:
 class Results:
     """Everything that one survey of a catalogue found; ``write`` keeps it as ``results.json``.
 
-    ``maps`` holds small pictures (xarray, at most a few hundred pixels a side) for plots; they are not written.
+    ``maps`` holds small pictures (xarray, at most a few hundred pixels a side) for plots, ``pixel_classes`` the
+    class of every pixel by group and region; they are not written.
     """
 
     dataset: dict[str, Any]
@@ -183,6 +184,7 @@ class Results:
     versions: dict[str, str] = field(default_factory=dict)
     workbench: str = ""
     maps: dict[str, xr.DataArray] = field(default_factory=dict, repr=False, compare=False)
+    pixel_classes: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def select(self, name: str, method: str | None = None, **conditions: Any) -> Iterator[Measurement]:
         """Yield the measurements of that name, method and conditions, in the order in which they were made."""

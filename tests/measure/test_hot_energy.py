@@ -6,7 +6,7 @@ import pytest
 from workbench.camera.sensor import Camera, Sensor
 from workbench.errors import NotMeasurableError
 from workbench.measure.dark_laws import DarkPoint, reading
-from workbench.measure.hot_energy import DarkMap, energies, hot_and_normal_rates
+from workbench.measure.hot_energy import PatternMap, energies, hot_and_normal_rates
 from workbench.measure.numbers import number
 
 EXPOSURE, TEMPERATURES, WARM = 300.0, (-20.0, -12.0, -4.0), -4.0
@@ -44,7 +44,7 @@ def rates_of(seed, *, shared=False):
     darks = {celsius: frames_of(camera, "dark", celsius, 4, rng) for celsius in TEMPERATURES}
     chosen = darks[WARM] if shared else frames_of(camera, "dark", WARM, 4, rng)
     maps = [
-        DarkMap(reading(t), EXPOSURE, d.mean(axis=0) - second.mean(axis=0), d.var(axis=0, ddof=1) / 4, 4)
+        PatternMap(reading(t), EXPOSURE, d.mean(axis=0) - second.mean(axis=0), d.var(axis=0, ddof=1) / 4, 4)
         for t, d in darks.items()
     ]
     selection = chosen.mean(axis=0) - (second if shared else first).mean(axis=0)
@@ -112,7 +112,7 @@ def test_the_gain_and_errors_that_both_share_cancel_in_the_difference():
 def test_too_few_hot_pixels_are_not_measured():
     rng = np.random.default_rng(1)
     quiet = rng.normal(0, 1, (40, 40))
-    dark = DarkMap(reading(WARM), EXPOSURE, quiet, np.ones((40, 40)), 4)
+    dark = PatternMap(reading(WARM), EXPOSURE, quiet, np.ones((40, 40)), 4)
     with pytest.raises(NotMeasurableError, match="0 hot pixels stand out of the noise; shoot longer or warmer darks"):
         hot_and_normal_rates(rng.normal(0, 1, (40, 40)), [dark], bias_variance=0.1)
 
@@ -124,7 +124,7 @@ def test_excluded_pixels_do_not_count_and_nothing_is_changed():
     before = selection.copy()
     excluded = np.zeros(selection.shape, dtype=bool)
     excluded[30:] = True
-    dark = DarkMap(reading(WARM), EXPOSURE, selection, np.ones(selection.shape), 4)
+    dark = PatternMap(reading(WARM), EXPOSURE, selection, np.ones(selection.shape), 4)
     found = hot_and_normal_rates(selection, [dark], bias_variance=0.1, gain=number(2.0, 0.0), excluded=excluded)
     assert found.n_hot == 8 * 15
     assert found.hot[0].dark_current.nominal_value == pytest.approx(100 * 2 / EXPOSURE, rel=0.01)

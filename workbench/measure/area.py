@@ -11,8 +11,10 @@ from workbench.measure import gain as photon
 from workbench.measure.exposures import MOST_EXCLUDED, Reference
 from workbench.measure.noise import bias_noise, hidden_by_rounding, level_and_drift, read_noise
 from workbench.measure.numbers import number
+from workbench.measure.patterns import PatternSurvey
 from workbench.measure.series import DarkSeries
 from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
+from workbench.measure.temperature_survey import TemperatureSurvey
 from workbench.results import Measurement
 from workbench.stack.variance import Estimate, difference_moments, equalised_difference, levels
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from uncertainties.core import AffineScalarFunc
 
+    from workbench.measure.dark_typical import Typical
     from workbench.measure.noise import BiasNoise
     from workbench.measure.options import Options
     from workbench.measure.record import Record
@@ -76,13 +79,33 @@ class AreaSurvey:
             self.record.missing("dark_current", reason)
             return {}
         verdicts: dict[str, Verdict] = {}
+        warmth = TemperatureSurvey(self.record, self.area, gain)
         for rows in temperature_series(darks):
             nearest = self._nearest(references, mean_temperature(rows))
             series = DarkSeries(self.record, self.area, rows, nearest, gain, self.values, self.options)
             with self.record.attempt("dark_mean", "dark_current"):
-                found = series.run(maps=not verdicts)
+                found = series.run(main=not verdicts)
+                warmth.add(series, self._patterns(series, main=not verdicts))
                 verdicts = verdicts or found
+        warmth.run()
         return verdicts
+
+    def _patterns(self, series: DarkSeries, *, main: bool) -> Typical | None:
+        """Record what the longest darks show pixel by pixel; of other series than the main one the typical value."""
+        record = series.record.under(temperature=series.temperature)
+        reference = series.reference
+        if reference is None or reference.moments.temporal is None:
+            for name in ("dark_current_typical", "hot_pixel_fraction", "glow_exponent", "telegraph_fraction"):
+                record.missing(name, _NO_ZERO_LIGHT if reference is None else "one zero-light frame; shoot 20")
+            return None
+        patterns = PatternSurvey(record, self.area, series.found, reference, series.gain, self.values)
+        typical = patterns.typical(pictures=main)
+        if main:
+            glow = patterns.glow()
+            flats = self.rows[self.rows["kind"] == "flat"]
+            classes = patterns.classes(flats, None if typical is None else float(typical.electrons.nominal_value))
+            patterns.budget(glow, classes)
+        return typical
 
     def _references(self) -> list[Reference]:
         """Measure the zero-light frames of each temperature, most frames first; of exposures the most frequent."""
@@ -101,9 +124,8 @@ class AreaSurvey:
                 self.record.problem(f"zero-light frames of {self.record.conditions['group']}", rule, "left out")
                 continue
             moments = difference_moments(stack, look.frame_means, look.out_of_range | self.area.excluded, maps=True)
-            dates = chosen.rows["date"].to_numpy(dtype="datetime64[ns]")
             rounded = None if moments.temporal is None else hidden_by_rounding(moments.temporal, self.values.lattice)
-            references.append(Reference(chosen.exposure, chosen.temperature, moments, dates, rounded))
+            references.append(Reference(chosen, moments, rounded))
         return references
 
     def _nearest(self, references: list[Reference], temperature: float | None) -> Reference | None:
@@ -135,19 +157,8 @@ class AreaSurvey:
             here.measured("bias_level", level, "mean of frame means", n)
             here.measured("offset_drift", drift, "rms of frame means", n)
         with record.attempt("read_noise"):
-            noise = bias_noise(reference.moments, self.values.lattice)
-            self._noise_rows(noise)
-            return noise
+            return bias_noise(reference.moments, self.values.lattice)
         return None
-
-    def _noise_rows(self, noise: BiasNoise) -> None:
-        terms = {
-            "temporal variance of a bias": (noise.temporal.value, noise.temporal.std_error),
-            "quantisation": (noise.quantisation, 0.0),
-            "read noise": (noise.read.value, noise.read.std_error),
-        }
-        for term, (variance, error) in terms.items():
-            self.record.row("noise_budget", term=term, variance=variance, std_error=error, n_frames=noise.n_frames)
 
     def _gain(self, reference: Reference | None) -> AffineScalarFunc | None:
         record = self.record

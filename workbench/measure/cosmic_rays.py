@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from workbench.measure.dark_current import Rate, _poisson_variance
+from workbench.measure.dark_current import Rate, poisson_variance
 from workbench.results import Measurement
 from workbench.stack.hits import TOTAL
 from workbench.units import unit_of
@@ -54,7 +54,7 @@ def masked_rate(masked: MaskedMoments, bias: Estimate, exposure: float, gain: Af
     scatter more than they may (p < 0.01), the error is that of their scatter.
     """
     n = masked.n_frames
-    poisson = _poisson_variance(masked.temporal, bias, gain, masked.n_pixels)
+    poisson = poisson_variance(masked.temporal, bias, gain, masked.n_pixels)
     error = float(np.sqrt(masked.temporal.std_error**2 + poisson * (n - 1) / (n * (n + 1))))
     notes = [LEFT_INSIDE, _what_was_masked(masked, gain)]
     scatter = _frame_scatter(masked, poisson)

@@ -135,7 +135,7 @@ def variance_rates(
         raise NotMeasurableError("one dark of this exposure: its noise needs a pair, better 14")
     pairs = moments.pairs
     n, n_pairs = moments.n_frames, len(pairs)
-    poisson = _poisson_variance(moments.temporal, bias, gain, moments.n_pixels)
+    poisson = poisson_variance(moments.temporal, bias, gain, moments.n_pixels)
     scatter = _pair_scatter(pairs)
     pairs_error = float(np.linalg.norm([pair.std_error for pair in pairs])) / n_pairs
     mean_of_pairs = Estimate(float(np.mean([pair.value for pair in pairs])), pairs_error)
@@ -166,7 +166,7 @@ def _above_bias(
     return Rate(method, (variance.value - bias.value) / exposure, error, 2, n_frames, notes)
 
 
-def _poisson_variance(variance: Estimate, bias: Estimate, gain: AffineScalarFunc | None, n_pixels: int) -> float:
+def poisson_variance(variance: Estimate, bias: Estimate, gain: AffineScalarFunc | None, n_pixels: int) -> float:
     """Excess kurtosis of Poisson electrons: mean(lambda) / N [electron^4], here in adu^4; 0 without a gain."""
     if gain is None:
         return 0.0
@@ -195,7 +195,7 @@ def convergence(
     rates = {}
     scatter = _pair_scatter(moments.pairs)
     for n, variance in moments.composites.items():
-        poisson = _poisson_variance(variance, bias, gain, moments.n_pixels) / (3 * n)
+        poisson = poisson_variance(variance, bias, gain, moments.n_pixels) / (3 * n)
         error = float(np.sqrt(variance.std_error**2 + poisson))
         if scatter is not None:
             error = max(error, scatter / (n / 2) ** 0.5)

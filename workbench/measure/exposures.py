@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
+from workbench.measure.grid import each_tile
 from workbench.measure.scaling import Tiles, tiles_of
 from workbench.stack.hits import FEWEST_FRAMES, Hits, find_hits
 from workbench.stack.masked import MaskedMoments, masked_variance
@@ -16,24 +17,34 @@ from workbench.stack.variance import DifferenceMoments, Estimate, Levels, differ
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import xarray as xr
     from numpy.typing import NDArray
 
     from workbench.measure.record import Record
     from workbench.measure.sets import Area, FrameSet
+    from workbench.measure.values import ValueRange
 
+_APART = 6.0  # widths of a tile's pixels: further away no ordinary pixel lies
+_ONE_SIGMA = 0.683  # share of the pixels within one width
 MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, not the pixels of all
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The zero-light frames: exposure [s], temperature [deg_C], moments [adu], dates, and why their noise is no use."""
+    """The zero-light frames: rows, exposure [s], temperature [deg_C], moments [adu], and why their noise is no use."""
 
-    exposure: float
-    temperature: float | None
+    frames: FrameSet
     moments: DifferenceMoments
-    dates: NDArray[np.datetime64]
     rounded: str | None
+
+    @property
+    def exposure(self) -> float:
+        """Their exposure [s]."""
+        return self.frames.exposure
+
+    @property
+    def temperature(self) -> float | None:
+        """Their temperature [deg_C]."""
+        return self.frames.temperature
 
     def tiles(self, excluded: NDArray[np.bool_]) -> Tiles | None:
         """Average the maps over the grid of tiles; None where there is one frame."""
@@ -42,14 +53,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class MeasuredSet:
-    """One exposure: its frames, their moments, and the master over the grid of tiles where maps were asked for.
+    """One exposure: its frames, their moments, and the master over the grid of tiles; None for one frame.
 
-    ``hits`` and ``masked`` are its cosmic rays and the moments without them; None with fewer than four frames.
+    ``ordinary`` is the same grid without the pixels that stand out of it in the longest darks. ``hits`` and ``masked``
+    are its cosmic rays and the moments without them; None with fewer than four frames.
     """
 
     frames: FrameSet
     moments: DifferenceMoments
     tiles: Tiles | None = None
+    ordinary: Tiles | None = None
     hits: Hits | None = None
     masked: MaskedMoments | None = None
 
@@ -71,18 +84,25 @@ class MeasuredSet:
 class MeasuredSeries:
     """All exposures of a series, shortest first; ``excluded`` [y, x] are the pixels left out of all of them.
 
-    ``n_lost`` counts those that saturate or clip at zero in some dark; ``longest`` are the moments of the longest
-    exposure with their maps, cosmic rays left out, where maps were asked for.
+    ``outliers`` [y, x] are the pixels that stand out of their tile in the longest darks, and those left out. ``n_lost``
+    counts those that saturate or clip at zero in some dark; ``longest`` are the moments of the longest exposure with
+    a pair of darks, with their maps, cosmic rays left out; ``longest_frames`` its frames.
     """
 
     sets: tuple[MeasuredSet, ...]
     excluded: NDArray[np.bool_]
+    outliers: NDArray[np.bool_]
     n_lost: int
-    longest: DifferenceMoments | None
+    longest: DifferenceMoments
+    longest_frames: FrameSet
 
 
 def measure_exposures(
-    record: Record, area: Area, sets: Sequence[FrameSet], saturation: float | None, *, maps: bool
+    record: Record,
+    area: Area,
+    sets: Sequence[FrameSet],
+    reference: Reference | None,
+    values: ValueRange,
 ) -> MeasuredSeries:
     """Measure every exposure over the same pixels, else those that saturate late would bend the mean.
 
@@ -92,45 +112,78 @@ def measure_exposures(
         Where exposures that saturate are named.
     area, sets
         The frames, shortest exposure first.
-    saturation
-        The value from which on a pixel does not count [adu].
-    maps
-        Whether to keep tiles of every exposure and the maps of the longest.
+    reference
+        The zero-light frames; with them pixels that stand out are told.
+    values
+        Step of the stored values, and the value from which on a pixel does not count [adu].
 
     Raises
     ------
     NotMeasurableError
         When every exposure saturates.
     """
-    usable, looks = _in_range(record, area, sets, saturation)
+    usable, looks = _in_range(record, area, sets, values.saturation)
     excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | area.excluded
-    measured: list[MeasuredSet] = []
-    longest = None
-    for one, look in zip(usable, looks, strict=True):
-        stack = area.load(one.rows)
-        moments = difference_moments(stack, look.frame_means, excluded, maps=maps)
-        hits, masked = _without_rays(stack, look, area, excluded, maps=maps)
-        if masked is not None and maps:
-            moments = replace(moments, mean_map=masked.mean_map, variance_map=masked.variance_map)
-        if maps and one is usable[-1]:
-            longest = moments if masked is None else replace(moments, temporal=masked.temporal)
+    at = max((k for k, one in enumerate(usable) if one.n_frames > 1), default=len(usable) - 1)
+    longest, told = _measured(area, usable[at], looks[at], excluded, values.lattice)
+    outliers = _standing_out(longest, reference, excluded)
+    measured = []
+    for k, (one, look) in enumerate(zip(usable, looks, strict=True)):
+        moments, rays = (longest, told) if k == at else _measured(area, one, look, excluded, values.lattice)
+        tiles, ordinary = (_tiles(moments, left_out, one.exposure) for left_out in (excluded, outliers))
         # the maps of all exposures would fill the memory
-        tiles = _tiles(moments, excluded, one.exposure)
-        bare = replace(moments, mean_map=None, variance_map=None)
-        if masked is not None:
-            masked = replace(masked, mean_map=None, variance_map=None)
-        measured.append(MeasuredSet(one, bare, tiles, hits, masked))
-    return MeasuredSeries(tuple(measured), excluded, int((excluded & ~area.excluded).sum()), longest)
+        measured.append(MeasuredSet(one, rays.unmasked, tiles, ordinary, rays.hits, rays.masked))
+    lost = int((excluded & ~area.excluded).sum())
+    return MeasuredSeries(tuple(measured), excluded, outliers, lost, longest, usable[at])
 
 
-def _without_rays(
-    stack: xr.DataArray, look: Levels, area: Area, excluded: NDArray[np.bool_], *, maps: bool
-) -> tuple[Hits | None, MaskedMoments | None]:
-    """Find the cosmic rays, also in pixels that they saturate, and measure the rest."""
-    if stack.shape[0] < FEWEST_FRAMES:
-        return None, None
-    hits = find_hits(stack, look.frame_means, area.excluded)
-    return hits, masked_variance(stack, look.frame_means, excluded, hits, maps=maps)
+@dataclass(frozen=True)
+class _Rays:
+    """What a stack is with its cosmic rays, and what was found of them; without maps."""
+
+    unmasked: DifferenceMoments
+    hits: Hits | None = None
+    masked: MaskedMoments | None = None
+
+
+def _measured(
+    area: Area, one: FrameSet, look: Levels, excluded: NDArray[np.bool_], lattice: int | None
+) -> tuple[DifferenceMoments, _Rays]:
+    """Return the moments with maps, cosmic rays left out, and what they are with the rays."""
+    stack = area.load(one.rows)
+    moments = difference_moments(stack, look.frame_means, excluded, maps=True)
+    bare = replace(moments, mean_map=None, variance_map=None)
+    if one.n_frames < FEWEST_FRAMES:
+        return moments, _Rays(bare)
+    hits = find_hits(stack, look.frame_means, area.excluded, lattice=lattice)  # also in pixels that they saturate
+    masked = masked_variance(stack, look.frame_means, excluded, hits, maps=True)
+    return _masked_moments(moments, masked), _Rays(bare, hits, replace(masked, mean_map=None, variance_map=None))
+
+
+def _masked_moments(moments: DifferenceMoments, masked: MaskedMoments) -> DifferenceMoments:
+    """Put the maps without cosmic rays in place; a pixel that rays left nothing of keeps what it had."""
+    maps = {}
+    for name in ("mean_map", "variance_map"):
+        whole, clean = getattr(moments, name), getattr(masked, name)
+        np.copyto(clean, whole, where=np.isnan(clean))
+        maps[name] = clean
+    return replace(moments, temporal=masked.temporal, **maps)
+
+
+def _standing_out(
+    longest: DifferenceMoments, reference: Reference | None, excluded: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Mark the pixels whose mean above the bias stands out of their tile, hot pixels most of all; no gain is needed."""
+    if reference is None or longest.mean_map is None or reference.moments.mean_map is None:
+        return excluded
+    difference = longest.mean_map - reference.moments.mean_map
+    outliers = excluded.copy()
+    for _, tile in each_tile(difference.shape):
+        used = ~excluded[tile]
+        if used.any():
+            away = np.abs(difference[tile] - np.median(difference[tile][used]))
+            outliers[tile] |= away > _APART * np.quantile(away[used], _ONE_SIGMA)
+    return outliers
 
 
 def _in_range(

@@ -7,7 +7,7 @@ the mean of the darks, whose level says nothing, still tells how the differences
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage, stats
@@ -36,7 +36,7 @@ _FEWEST = 10  # hot pixels
 
 
 @dataclass(frozen=True)
-class DarkMap:
+class PatternMap:
     """Master dark minus master bias at one temperature.
 
     Parameters
@@ -78,7 +78,7 @@ class PatternRates:
 
 def hot_and_normal_rates(
     selection: FloatArray,
-    maps: Sequence[DarkMap],
+    maps: Sequence[PatternMap],
     *,
     bias_variance: float,
     gain: AffineScalarFunc | None = None,
@@ -174,6 +174,22 @@ class EnergyComparison:
     difference: AffineScalarFunc
     significance: float
     p: float
+
+    def record(self, **conditions: Any) -> dict[str, Any]:
+        """Return the record for ``results.json``."""
+        found = {"normal": self.normal.activation_energy, "hot": self.hot.activation_energy}
+        found["difference"] = self.difference
+        energies = {
+            name: (float(one.nominal_value), float(one.std_dev)) for name, one in found.items() if one is not None
+        }
+        return {
+            **conditions,
+            "temperature": self.normal.temperature,
+            **{name: value for name, (value, _) in energies.items()},
+            "std_errors": {name: error for name, (_, error) in energies.items()},
+            "significance": self.significance,
+            "p": self.p,
+        }
 
     def __str__(self) -> str:
         known = {"normal": self.normal.activation_energy, "hot": self.hot.activation_energy}

@@ -27,6 +27,11 @@ class Record:
         known = {key: value for key, value in conditions.items() if value is not None}
         return replace(self, conditions={**self.conditions, **known})
 
+    @property
+    def place(self) -> str:
+        """Group and region as one name."""
+        return "/".join(str(self.conditions[key]) for key in ("group", "region") if key in self.conditions)
+
     def measured(
         self, name: str, number: AffineScalarFunc, method: str, n_frames: int, notes: tuple[str, ...] = ()
     ) -> None:

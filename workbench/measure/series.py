@@ -54,7 +54,7 @@ class DarkSeries:
         options: Options,
     ) -> None:
         self.area, self.reference, self.gain, self.options = area, reference, gain, options
-        self.lattice, self.saturation = values.lattice, values.saturation
+        self.values = values
         self.temperature = mean_temperature(rows)
         # a set point is no measured temperature, but better said than nothing
         self.record = (
@@ -62,13 +62,15 @@ class DarkSeries:
         )
         self.rows = rows
 
-    def run(self, *, maps: bool) -> dict[str, Verdict]:
-        """Measure, and return the verdicts; ``maps`` keeps pictures, and tests whether the darks may be scaled."""
-        sets = self._measure(maps=maps)
+    def run(self, *, main: bool) -> dict[str, Verdict]:
+        """Measure, and return the verdicts; ``main`` keeps pictures of this series."""
+        self.found = measure_exposures(self.record, self.area, exposure_sets(self.rows), self.reference, self.values)
+        sets = self.found.sets
         moved = self._confounded(sets)
-        lost = f"{self._n_lost} pixels that saturate or clip at zero in some dark are left out"
+        n_lost = self.found.n_lost
+        lost = f"{n_lost} pixels that saturate or clip at zero in some dark are left out"
         warm = f"the temperature moved with the exposure ({moved})"
-        self._caveats = [note for note, holds in ((lost, self._n_lost), (warm, moved)) if holds]
+        self._caveats = [note for note, holds in ((lost, n_lost), (warm, moved)) if holds]
         means, below = self._dark_mean(sets)
         for one in sets:
             self._one_exposure(one, means, clamped=bool(below.value))
@@ -78,21 +80,19 @@ class DarkSeries:
             reason = "no gain is known; pass --gain, or add pairs of flats. In adu see dark_variance_rate"
             self.record.under(temperature=self.temperature).missing("dark_current", reason)
         self._odd(sets)
-        return {"dark_below_bias": below, "dark_scaling": although_below(self._scaling(sets, means, moved), below)}
+        if main:
+            self._pictures()
+        scaling = self._scaling(sets, means, moved, main=main)
+        return {"dark_below_bias": below, "dark_scaling": although_below(scaling, below)}
 
-    def _measure(self, *, maps: bool) -> Sequence[MeasuredSet]:
-        """Measure every exposure, and keep what the longest darks show as pictures."""
-        found = measure_exposures(self.record, self.area, exposure_sets(self.rows), self.saturation, maps=maps)
-        self._excluded, self._n_lost = found.excluded, found.n_lost
-        if found.longest is not None:
-            last, zero = found.sets[-1].frames, None if self.reference is None else self.reference.moments
-            title = f"of {last.n_frames} darks of {last.exposure:g} s"
-            self.record.results.maps.update(pictures_of(found.longest, zero, self._where, title))
-        return found.sets
+    def _pictures(self) -> None:
+        found, zero = self.found, None if self.reference is None else self.reference.moments
+        title = f"of {found.longest_frames.n_frames} darks of {found.longest_frames.exposure:g} s"
+        self.record.results.maps.update(pictures_of(found.longest, zero, self.record.place, title))
 
-    def _scaling(self, sets: Sequence[MeasuredSet], means: ExposureMeans | None, moved: str) -> Verdict:
+    def _scaling(self, sets: Sequence[MeasuredSet], means: ExposureMeans | None, moved: str, *, main: bool) -> Verdict:
         """Let the masters predict each other; the drift of the level is that of all darks together."""
-        bias = None if self.reference is None else self.reference.tiles(self._excluded)
+        bias = None if self.reference is None else self.reference.tiles(self.found.excluded)
         if bias is None or means is None:
             return not_judged("no pair of bias frames to scale above; shoot 20 at the darks' settings")
         darks = [
@@ -107,17 +107,13 @@ class DarkSeries:
         verdict = judge_scaling(found, len(darks), gain)
         pair = verdict.details["exposure"], verdict.details["reference_exposure"]
         for one in found:
-            if (one.exposure, one.reference) == pair:
-                self.record.results.maps.update(scaling_pictures(one, self._excluded.shape, self._where, gain))
+            if main and (one.exposure, one.reference) == pair:
+                shape = self.found.excluded.shape
+                self.record.results.maps.update(scaling_pictures(one, shape, self.record.place, gain))
         if moved and verdict.value == "match":
             reason = f"{verdict.reason}. Their temperature moved as well ({moved}): a part of this may be its doing"
             verdict = replace(verdict, reason=reason)
         return verdict
-
-    @property
-    def _where(self) -> str:
-        known = self.record.conditions
-        return "/".join(str(known[key]) for key in ("group", "region") if key in known)
 
     def _dark_mean(self, sets: Sequence[MeasuredSet]) -> tuple[ExposureMeans | None, Verdict]:
         record = self.record.under(temperature=self.temperature)
@@ -147,7 +143,8 @@ class DarkSeries:
             zero = self.reference.moments
             exposures = np.concatenate([np.full(zero.n_frames, self.reference.exposure), exposures])
             means = np.concatenate([zero.frame_means, means])
-            dates = np.concatenate([self.reference.dates, dates])
+            taken = self.reference.frames.rows["date"].to_numpy(dtype="datetime64[ns]")
+            dates = np.concatenate([taken, dates])
         fit = fit_dark_mean(exposures, means, dates, uses_bias=uses_bias)
         record = fit.record(temperature=self.temperature)
         if self.reference is not None and self.reference.moments.n_frames > 1 and not uses_bias:
@@ -182,7 +179,7 @@ class DarkSeries:
             bias, t = reference.moments.temporal, frames.exposure - reference.exposure
             if t <= 0:
                 raise NotMeasurableError("no longer than the zero-light frames")
-            hidden = hidden_by_rounding(variance, self.lattice) or reference.rounded
+            hidden = hidden_by_rounding(variance, self.values.lattice) or reference.rounded
             if hidden is not None:
                 raise NotMeasurableError(hidden)
             if means is not None:
@@ -217,12 +214,12 @@ class DarkSeries:
 
     def _slope(self, sets: Sequence[MeasuredSet]) -> None:
         noisy = [one for one in sets if one.moments.temporal is not None]
-        usable = [one for one in noisy if hidden_by_rounding(one.temporal, self.lattice) is None]
+        usable = [one for one in noisy if hidden_by_rounding(one.temporal, self.values.lattice) is None]
         record = self.record.under(temperature=self.temperature)
         names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
         with record.under(method="variance_slope").attempt(*names):
             if len(usable) < len(noisy):
-                raise NotMeasurableError(str(hidden_by_rounding(noisy[0].temporal, self.lattice)))
+                raise NotMeasurableError(str(hidden_by_rounding(noisy[0].temporal, self.values.lattice)))
             n_frames = sum(one.moments.n_frames for one in usable)
             exposures = [one.frames.exposure for one in usable]
             slope = variance_slope(exposures, [one.temporal for one in usable], n_frames)
