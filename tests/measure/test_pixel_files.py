@@ -17,7 +17,7 @@ from workbench.measure.pixel_files import (
     write_pixel_map,
     write_siril_list,
 )
-from workbench.measure.pixel_flags import FLAG_MEANINGS, PixelFlag
+from workbench.measure.pixel_flags import BAD, FLAG_MEANINGS, PixelFlag
 from workbench.measure.telegraph_table import TELEGRAPH_COLUMNS, telegraph_table
 
 SHAPE = (40, 60)
@@ -104,7 +104,7 @@ def test_sirils_list_counts_rows_from_the_last(tmp_path, pixels):
     lines = write_siril_list(tmp_path / "bad.lst", pixels.flags).read_text().splitlines()
     assert lines[0].startswith("# 3 bad pixels of a sensor of 60 x 40")
     assert lines[1:] == ["P 13 32 H", "P 5 19 C", "P 50 9 H"]
-    assert (read_siril_list(tmp_path / "bad.lst", SHAPE) == ((pixels.flags & 127) != 0)).all()
+    assert (read_siril_list(tmp_path / "bad.lst", SHAPE) == ((pixels.flags & BAD) != 0)).all()
 
 
 def test_classes_may_be_chosen_for_sirils_list(tmp_path, pixels):
@@ -132,7 +132,7 @@ def test_a_wrong_list_is_refused(tmp_path, text, message):
 @pytest.mark.parametrize("order", [None, "TOP-DOWN", "BOTTOM-UP"])
 def test_siril_changes_just_the_pixels_of_the_list(tmp_path, pixels, order):
     frame = (1000 + np.random.default_rng(1).integers(0, 5, SHAPE)).astype(np.uint16)
-    frame[(pixels.flags & 127) != 0] = 50_000
+    frame[(pixels.flags & BAD) != 0] = 50_000
     header = fits.Header({} if order is None else {"ROWORDER": order})
     fits.PrimaryHDU(frame, header).writeto(tmp_path / "frame.fit")
     write_siril_list(tmp_path / "bad.lst", pixels.flags)
@@ -140,4 +140,4 @@ def test_siril_changes_just_the_pixels_of_the_list(tmp_path, pixels, order):
     command = [SIRIL, "-d", str(tmp_path), "-s", str(tmp_path / "run.ssf")]
     subprocess.run(command, check=True, capture_output=True, timeout=60, env={"HOME": str(tmp_path), "LC_ALL": "C"})
     changed = fits.getdata(tmp_path / "mended.fit") != frame
-    assert (changed == ((pixels.flags & 127) != 0)).all()
+    assert (changed == ((pixels.flags & BAD) != 0)).all()

@@ -248,6 +248,38 @@ def test_one_bias_frame_or_no_pixel_is_refused(frames):
         classify_pixels(stacked(frames[0], maps=False), [])
 
 
+def test_where_rounding_hides_the_noise_jumps_are_refused():
+    rng = np.random.default_rng(3)
+    coarse = np.rint(rng.normal(100.3, 0.4, (20, 128, 128))).astype(np.uint16) * 16
+    found = classify_pixels(stacked(coarse), [])
+    assert "rounding hides it; raise the gain setting" in found.refused["telegraph_2_levels"]
+    assert found.telegraph_fraction is None
+    still = np.full((20, 64, 64), 1600, dtype=np.uint16)
+    with pytest.raises(NotMeasurableError, match="half of the pixels do not change from frame to frame"):
+        classify_pixels(stacked(still), [])
+
+
+def test_pixels_that_the_camera_replaced_are_told(frames):
+    bias = frames[0].copy()
+    bias[:, 100, 50:60] = bias[:, 102, 50:60]
+    bias[:, 120, 70] = bias[:, 120, 71]
+    found = classify_pixels(stacked(bias), [])
+    copied = np.argwhere(found.flags & PixelFlag.COPIED).tolist()
+    assert copied == [[row, x] for row in (100, 102) for x in range(50, 60)] + [[120, 70], [120, 71]]
+    assert "10 pixels hold the values of the pixel 2 rows on: the camera replaces pixels" in found.notes
+    assert not (classify_pixels(stacked(frames[0]), []).flags & PixelFlag.COPIED).any()
+
+
+def test_a_dark_current_that_followed_the_temperature_is_no_bend_within_the_tolerance(frames, camera):
+    bias, darks = frames[0], list(frames[1])
+    rng = np.random.default_rng(12)
+    warm = [camera.expose("dark", EXPOSURES[1], COLD + 2.0, rng) for _ in range(6)]
+    darks[1] = np.stack(warm)
+    strict = classify(bias, darks, gain=camera.gain).counts["hot_nonlinear"]
+    loose = classify(bias, darks, gain=camera.gain, tolerance=0.22).counts["hot_nonlinear"]
+    assert loose < 0.5 * strict
+
+
 def test_frames_and_maps_stay_as_they_are(frames, camera):
     bias, darks = frames
     before = bias.copy(), darks[-1].copy()

@@ -75,7 +75,7 @@ class Growth:
     bent: BoolArray
 
 
-def growth(signals: Sequence[HotSignal], bias_error: FloatArray) -> Growth:
+def growth(signals: Sequence[HotSignal], bias_error: FloatArray, tolerance: float = TOLERANCE) -> Growth:
     """Fit ``signal = rate * exposure`` to every pixel.
 
     Parameters
@@ -84,11 +84,13 @@ def growth(signals: Sequence[HotSignal], bias_error: FloatArray) -> Growth:
         One an exposure.
     bias_error
         Standard error of each pixel's mean in the bias frames [adu]: common to all exposures.
+    tolerance
+        By which share the dark current may differ between exposures: that of 0.2 K where not given.
 
     Notes
     -----
-    Generalised least squares with the covariance ``diag(e_j^2 + (0.02 s_j)^2) + e_bias^2`` (the inverse is that of
-    Sherman and Morrison): the second term is what a temperature that differs by 0.2 K makes of a dark current. A pixel
+    Generalised least squares with the covariance ``diag(e_j^2 + (tolerance s_j)^2) + e_bias^2`` (the inverse is that of
+    Sherman and Morrison): the second term is what a temperature that differs makes of a dark current. A pixel
     is bent when chi-squared says so with a probability below 0.01 for all pixels together (Bonferroni).
     """
     exposure = np.array([one.exposure for one in signals])[:, None]
@@ -97,7 +99,7 @@ def growth(signals: Sequence[HotSignal], bias_error: FloatArray) -> Growth:
     error = np.array([one.error for one in signals])
     # the tolerance comes from a straight line and not from each value, which would give low values more weight
     rough = np.where(used, signal, 0.0).sum(axis=0) / np.maximum((exposure * used).sum(axis=0), 1e-300)
-    weight = used / (error**2 + (TOLERANCE * rough * exposure) ** 2)
+    weight = used / (error**2 + (tolerance * rough * exposure) ** 2)
     shrink = bias_error**2 / (1.0 + bias_error**2 * weight.sum(axis=0))
 
     def product(first: FloatArray, second: FloatArray) -> FloatArray:

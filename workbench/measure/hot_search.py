@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from workbench.measure.hot_pixels import HOT, Growth, HotNoise, HotSignal, growth
+from workbench.measure.hot_pixels import HOT, TOLERANCE, Growth, HotNoise, HotSignal, growth
 from workbench.measure.neighbourhood import TILE, Usual, usual
 from workbench.measure.numbers import number
 from workbench.measure.pixel_flags import PixelFlag
@@ -47,7 +47,13 @@ _OWN_SCATTER = 4  # frames from which on a pixel's own scatter counts
 _CERTAIN = 0.5  # pixels of all that noise alone may lift above the threshold
 
 
-def find_hot(judged: Judged, maps: DarkMaps, darks: Sequence[PixelStack], dark_signal: float | None) -> Finding:
+def find_hot(
+    judged: Judged,
+    maps: DarkMaps,
+    darks: Sequence[PixelStack],
+    dark_signal: float | None,
+    tolerance: float = TOLERANCE,
+) -> Finding:
     """Find hot and saturating pixels, and tell whether they fill in proportion to the exposure.
 
     Parameters
@@ -58,6 +64,8 @@ def find_hot(judged: Judged, maps: DarkMaps, darks: Sequence[PixelStack], dark_s
         One stack an exposure, ascending; the last is that of ``maps``.
     dark_signal
         Of a typical pixel in the longest darks, glow apart [electron]; from the noise where None.
+    tolerance
+        See :func:`workbench.measure.hot_pixels.growth`.
     """
     least, typical, notes = _threshold(judged, maps, dark_signal)
     mean, variance = maps.dark.maps()
@@ -77,7 +85,7 @@ def find_hot(judged: Judged, maps: DarkMaps, darks: Sequence[PixelStack], dark_s
     hot = (signals[-1].signal > least) | saturated
     found = pixels[hot]
     read, _ = judged.pool.moderated(judged.bias.maps()[1].flat[found].astype(np.float64), found)
-    grown = growth([one.at(hot) for one in signals], np.sqrt(read / judged.bias.n_frames))
+    grown = growth([one.at(hot) for one in signals], np.sqrt(read / judged.bias.n_frames), tolerance)
     bits = {
         PixelFlag.HOT: found[~grown.bent],
         PixelFlag.HOT_NONLINEAR: found[grown.bent],

@@ -10,6 +10,8 @@ import numpy as np
 from scipy import ndimage, stats
 from scipy.optimize import brentq
 
+from workbench.errors import NotMeasurableError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -126,6 +128,11 @@ def pool(variance_map: FloatMap, keep: BoolMap, n_frames: int, share: float = 0.
     share
         Which share of plain pixels may lie beyond either of the ``bounds``.
 
+    Raises
+    ------
+    NotMeasurableError
+        Where half of the pixels of a tile do not change.
+
     Notes
     -----
     Where the true variances of plain pixels follow a scaled inverse chi-squared distribution of d0 degrees of freedom,
@@ -134,6 +141,8 @@ def pool(variance_map: FloatMap, keep: BoolMap, n_frames: int, share: float = 0.
     """
     dof = n_frames - 1
     medians = usual(variance_map, keep)
+    if not (medians.tiles > 0).all():
+        raise NotMeasurableError("half of the pixels do not change from frame to frame: rounding hides the noise")
     logs = []
     step = max(1, TILE * 8)
     for top in range(0, variance_map.shape[0], step):

@@ -22,6 +22,7 @@ class PixelFlag(IntFlag):
     DEAD = 32
     SATURATED = 64
     NOT_JUDGED = 128
+    COPIED = 256
 
 
 class FlagMeaning(NamedTuple):
@@ -41,6 +42,7 @@ FLAG_MEANINGS: tuple[FlagMeaning, ...] = (
     FlagMeaning(PixelFlag.DEAD, "dead", "no response to light, or one value in every frame"),
     FlagMeaning(PixelFlag.SATURATED, "saturated", "saturates in darks"),
     FlagMeaning(PixelFlag.NOT_JUDGED, "not_judged", "excluded, or no finite value"),
+    FlagMeaning(PixelFlag.COPIED, "copied", "has the values of a pixel near by: the camera replaced one of them"),
 )
 
 ANY_HOT = PixelFlag.HOT | PixelFlag.HOT_NONLINEAR

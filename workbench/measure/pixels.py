@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
+from workbench.measure.copied_pixels import find_copies
 from workbench.measure.dead_pixels import find_dead
-from workbench.measure.hot_pixels import LEAST_EXPOSURES
+from workbench.measure.hot_pixels import LEAST_EXPOSURES, TOLERANCE
 from workbench.measure.hot_search import find_hot, no_hot_pixels
 from workbench.measure.pixel_flags import PixelFlag, counts
 from workbench.measure.pixel_stacks import DarkMaps, Finding, Judged, PixelStack
@@ -75,6 +76,7 @@ def classify_pixels(
     saturation: float | None = None,
     gain: float | None = None,
     dark_signal: float | None = None,
+    tolerance: float = TOLERANCE,
 ) -> PixelClasses:
     """Give every pixel its classes.
 
@@ -97,6 +99,8 @@ def classify_pixels(
     dark_signal
         Dark signal of a typical pixel in the longest darks, glow apart [electron]; where not given, that which the
         noise of the median pixel shows, glow included.
+    tolerance
+        By which share the dark current may differ between exposures without a pixel being called bent: 11 % a kelvin.
 
     Raises
     ------
@@ -118,7 +122,9 @@ def classify_pixels(
     if darks:
         ordered = sorted(darks, key=lambda one: one.exposure)
         maps = DarkMaps.of(judged, ordered[-1])
-        hot = look.at(lambda: find_hot(judged, maps, ordered, dark_signal), "hot", "hot_nonlinear", "saturated")
+        hot = look.at(
+            lambda: find_hot(judged, maps, ordered, dark_signal, tolerance), "hot", "hot_nonlinear", "saturated"
+        )
         if hot is not None and hot.share is None:
             look.refused["hot_pixel_fraction"] = hot.notes[0]
         if len(darks) < LEAST_EXPOSURES:
@@ -130,6 +136,7 @@ def classify_pixels(
         none = "no darks; shoot 6 or more of a long exposure"
         look.refused |= dict.fromkeys(("hot", "hot_nonlinear", "telegraph_dark", "hot_pixel_fraction"), none)
     look.at(lambda: find_dead(judged, darks, flats), "dead")
+    look.at(lambda: find_copies(judged), "copied")
     found = [one for one in (read, switching) if one is not None]
     shares = [one.share for one in found if one.share is not None]
     return PixelClasses(

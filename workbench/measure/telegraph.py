@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,88 +99,97 @@ def read_telegraph(values: FloatArray, level_variance: FloatArray, prior_dof: fl
     Schwarz's criterion (Ann. Stat. 6, 461, 1978), ``ln L - (d / 2) ln n`` with d = 0, 2 and 3 parameters more, and the
     prior is the share of pixels of each kind, found from all pixels together by expectation and maximisation.
 
-    A level must be held by at least two frames: one single high value is a cosmic ray, not a level.
+    Of two levels both must be held by two frames, of three every one by one and two of them by two: one single high
+    value is a cosmic ray, not a level.
     """
     n_pixels, n = values.shape
     if n < LEAST_FRAMES:
         reason = f"{n} bias frames cannot tell a jump from noise; shoot at least {LEAST_FRAMES}, better 20"
         raise NotMeasurableError(reason)
     scale = np.sqrt(level_variance)
-    gain = np.full((n_pixels, 3), -np.inf)
-    gain[:, 0] = 0.0
-    parts = []
-    for start in range(0, n_pixels, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        gain[block], part = _fit_block(values[block] / scale[block, None], prior_dof)
-        parts.append(part)
-    levels, jump, noise, share, transitions = (np.concatenate(column) for column in zip(*parts, strict=True))
+    parts = [
+        _fit_block(values[start : start + _BLOCK] / scale[start : start + _BLOCK, None], prior_dof)
+        for start in range(0, max(n_pixels, 1), _BLOCK)
+    ]
+    probabilities = _probabilities(np.concatenate([part.evidence for part in parts]), n_judged)
+    likelier = np.argmax(probabilities[:, 1:], axis=1)
+
+    def chosen(name: str) -> Any:
+        both = np.concatenate([getattr(part, name) for part in parts])
+        return both[np.arange(n_pixels), likelier]
+
     return ReadTelegraph(
-        _probabilities(gain, n_judged),
-        levels * scale[:, None],
-        jump * scale,
-        noise * scale,
-        share,
-        transitions,
+        probabilities,
+        chosen("levels") * scale[:, None],
+        chosen("jump") * scale,
+        chosen("noise") * scale,
+        chosen("upper_share"),
+        chosen("transitions"),
         n,
     )
 
 
-_Part = tuple["FloatArray", "FloatArray", "FloatArray", "FloatArray", "NDArray[np.int64]"]
+class _Fits:
+    """What is found of some pixels, in units of the usual noise: column 0 with two levels, column 1 with three.
 
+    ``evidence`` has shape (pixel, 3): over that of one level.
+    """
 
-def _fit_block(values: FloatArray, prior_dof: float) -> tuple[FloatArray, _Part]:
-    """Fit pixels in units of the usual noise; return the evidence over that of one level, and what was found."""
-    n_pixels, n = values.shape
-    single = one_level(values, prior_dof)
-    gain = np.full((n_pixels, 3), -np.inf)
-    gain[:, 0] = 0.0
-    levels, jump = np.full((n_pixels, 3), np.nan), np.zeros(n_pixels)
-    noise, share = np.sqrt(single.variance), np.zeros(n_pixels)
-    transitions = np.zeros(n_pixels, dtype=np.int64)
+    def __init__(self, n_pixels: int) -> None:
+        self.evidence = np.full((n_pixels, 3), -np.inf)
+        self.evidence[:, 0] = 0.0
+        self.levels = np.full((n_pixels, 2, 3), np.nan)
+        self.jump, self.noise, self.upper_share = (np.zeros((n_pixels, 2)) for _ in range(3))
+        self.transitions = np.zeros((n_pixels, 2), dtype=np.int64)
 
-    def take(pixels: NDArray[np.intp], fit: LevelFit, n_more: int, above: FloatArray) -> None:
+    def enter(self, pixels: NDArray[np.intp], values: FloatArray, fit: LevelFit, evidence: FloatArray) -> None:
+        """Enter the fit of some pixels; one whose levels are not held by enough frames has no evidence."""
         k = fit.weights.shape[1]
-        states = fit.states(values[pixels])
-        held = (states[:, :, None] == np.arange(k)).sum(axis=1)
-        # a gap between the lowest and the highest level may be empty by chance, their ends may not be one frame
-        sound = (
-            (held[:, 0] >= (2 if k == 2 else 1)) & (held[:, -1] >= (2 if k == 2 else 1)) & (held.max(axis=1) < n - 1)
-        )
-        evidence = np.where(sound, fit.log_likelihood - single.log_likelihood[pixels] - n_more / 2 * np.log(n), -np.inf)
-        gain[pixels, k - 1] = evidence
-        better = evidence > above
-        chosen, kept = pixels[better], np.flatnonzero(better)
-        levels[chosen] = np.nan
-        levels[chosen, :k] = fit.levels[kept]
-        jump[chosen], noise[chosen] = fit.step[kept], np.sqrt(fit.variance[kept])
-        share[chosen] = (fit.weights[kept] @ np.arange(k)) / (k - 1)
-        transitions[chosen] = (np.diff(states[kept], axis=1) != 0).sum(axis=1)
+        states = fit.states(values)
+        self.evidence[pixels, k - 1] = np.where(_held(states, k), evidence, -np.inf)
+        self.levels[pixels, k - 2, :k] = fit.levels
+        self.jump[pixels, k - 2] = fit.step
+        self.noise[pixels, k - 2] = np.sqrt(fit.variance)
+        self.upper_share[pixels, k - 2] = fit.weights @ np.arange(k) / (k - 1)
+        self.transitions[pixels, k - 2] = (np.diff(states, axis=1) != 0).sum(axis=1)
 
+
+def _held(states: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Tell whether every level is held by a frame, and the two most frequent ones by two: else it is a hit."""
+    held = np.sort((states[:, :, None] == np.arange(k)).sum(axis=1), axis=1)
+    enough: NDArray[np.bool_] = (held[:, 0] >= 1) & (held[:, -2] >= 2)
+    return enough
+
+
+def _fit_block(values: FloatArray, prior_dof: float) -> _Fits:
+    """Fit pixels in units of the usual noise, first those two levels that the best split promises."""
+    n_pixels, n = values.shape
+    fits = _Fits(n_pixels)
+    if not n_pixels:
+        return fits
+    single = one_level(values, prior_dof).log_likelihood
     pixels = np.flatnonzero(split_evidence(values, prior_dof) > _PROMISING)
-    if pixels.size:
-        take(pixels, two_levels(values[pixels], prior_dof), 2, np.full(pixels.size, -np.inf))
-        pixels = pixels[gain[pixels, 1] + np.log(n) > _WORTH_THREE]
-    if pixels.size:
-        take(pixels, three_levels(values[pixels], prior_dof), 3, gain[pixels, 1] + _third_prior())
-    return gain, (levels, jump, noise, share, transitions)
+    two = two_levels(values[pixels], prior_dof)
+    rise = two.log_likelihood - single[pixels]
+    fits.enter(pixels, values[pixels], two, rise - np.log(n))
+    pixels = pixels[rise > _WORTH_THREE]
+    three = three_levels(values[pixels], prior_dof)
+    fits.enter(pixels, values[pixels], three, three.log_likelihood - single[pixels] - 1.5 * np.log(n))
+    return fits
 
 
-def _third_prior() -> float:
-    return float(np.log(_START_SHARES[1] / _START_SHARES[2]))
-
-
-def _probabilities(gain: FloatArray, n_judged: int) -> FloatArray:
+def _probabilities(evidence: FloatArray, n_judged: int) -> FloatArray:
     """Return the probability of every number of levels; the shares of all pixels are their prior."""
-    if not len(gain):
+    if not len(evidence):
         return np.empty((0, 3))
-    shares, found = _START_SHARES, gain
+    shares, found = _START_SHARES, evidence
     for _ in range(_SHARE_ROUNDS):
-        terms = gain + np.log(shares)
+        terms = evidence + np.log(shares)
         terms -= terms.max(axis=1, keepdims=True)
         found = np.exp(terms)
         found /= found.sum(axis=1, keepdims=True)
         held = found.sum(axis=0)
-        held[0] += n_judged - len(gain)
+        held[0] += n_judged - len(evidence)
         held[1:] += 0.5  # no class is ruled out because none was found
         shares = held / held.sum()
     return found
@@ -211,8 +220,8 @@ def recall(n_frames: int, prior_dof: float, least_ratio: float) -> tuple[tuple[f
     values = rng.standard_normal(shape) * sigma[:, None]
     values += np.repeat(_HEIGHTS, _TRIALS)[:, None] * rng.integers(0, 2, shape)
     seen = values.var(axis=1, ddof=1) > least_ratio
-    gain, _ = _fit_block(values - values.mean(axis=1, keepdims=True), prior_dof)
-    terms = gain + np.log(_START_SHARES)
+    evidence = _fit_block(values - values.mean(axis=1, keepdims=True), prior_dof).evidence
+    terms = evidence + np.log(_START_SHARES)
     terms -= terms.max(axis=1, keepdims=True)
     found = seen & (np.exp(terms[:, 0]) / np.exp(terms).sum(axis=1) < 1.0 - FOUND)
     return tuple(_HEIGHTS.tolist()), tuple(found.reshape(_HEIGHTS.size, _TRIALS).mean(axis=1).tolist())

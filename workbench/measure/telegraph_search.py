@@ -8,12 +8,15 @@ import numpy as np
 from scipy import stats
 
 from workbench.errors import NotMeasurableError
+from workbench.frames.rawness import step_of
+from workbench.measure.noise import hidden_by_rounding
 from workbench.measure.numbers import number
 from workbench.measure.pixel_flags import PixelFlag
 from workbench.measure.pixel_stacks import DarkMaps, Finding, Judged, capped, row_bands
 from workbench.measure.switching import LEAST_DARKS, Expected, follow_temperature, least_jump, switching
 from workbench.measure.telegraph import LEAST_FRAMES, read_telegraph
 from workbench.measure.telegraph_table import least_read_jump, read_rows, read_share, switching_rows
+from workbench.stack.variance import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +33,7 @@ def find_read_telegraph(judged: Judged) -> Finding:
     Raises
     ------
     NotMeasurableError
-        With fewer than 8 bias frames.
+        With fewer than 8 bias frames, or where rounding hides the noise.
     """
     bias, usual = judged.bias, judged.pool
     if bias.n_frames < LEAST_FRAMES:
@@ -43,6 +46,10 @@ def find_read_telegraph(judged: Judged) -> Finding:
         chosen[rows] = variance[rows] > least * usual.level.at(rows)
     pixels, notes = capped(chosen & judged.keep, variance)
     raw = bias.values(pixels)
+    step = step_of(np.unique(raw).astype(np.int64)) if raw.dtype.kind in "iu" else None
+    rounded = hidden_by_rounding(Estimate(float(np.median(usual.level.tiles)), 0.0), step)
+    if rounded is not None:
+        raise NotMeasurableError(rounded)
     inside = judged.in_range(raw)
     pixels, raw = pixels[inside], raw[:, inside]
     level = usual.level.of(pixels)
