@@ -18,6 +18,7 @@ from workbench.stack.variance import difference_moments, levels
 COLD = -20.0
 EXPOSURE = 600.0
 PARTS = ("pixels", "rows", "columns")
+BLIND = "telegraph without a mask"
 SENSOR = Sensor(
     name="budget",
     shape=(64, 90),
@@ -115,7 +116,7 @@ def pulls_of(number_of_camera):
     mask = jumping(camera)
     without = {one.term: one for one in bias_budget(bias, camera.lattice)}["read telegraph"]
     truth = truth_of(camera, excluded, 0.0)
-    found = {"telegraph without a mask": (without.variance - truth["read telegraph"]) / without.std_error}
+    found = {BLIND: (without.variance - truth["read telegraph"]) / without.std_error}
     for kind, terms, true in (
         ("bias", bias_budget(bias, camera.lattice, mask), truth),
         ("dark", dark_budget(dark, bias, camera.lattice, mask), truth_of(camera, excluded, EXPOSURE)),
@@ -134,7 +135,9 @@ def check_pulls(numbers):
     for term in pulls[0]:
         values = np.array([one[term] for one in pulls])
         # a variance of few rows and its error come from the same squares: their pulls are a little skewed
-        assert abs(values.mean()) < max(4 / n**0.5, 0.25), (term, values.mean())
+        # and without a mask the jumps too small to stand out count as bulk: telegraph noise comes out a little low
+        skew = 0.4 if term == BLIND else 0.25
+        assert abs(values.mean()) < max(4 / n**0.5, skew), (term, values.mean())
         # jumps and hot pixels make the scatter of the scatter larger than that of a normal pull
         assert 1 - 4 / (2 * n) ** 0.5 < values.std() < 1 + 5 / (2 * n) ** 0.5, (term, values.std())
 

@@ -72,7 +72,8 @@ def bias_budget(bias: FrameNoise, lattice: int | None, telegraph: BoolArray | No
     telegraph
         Pixels known to jump between levels from read to read, shape (y, x). With them, their noise above the bulk's is
         the telegraph term, and the residual is what bulk and telegraph leave of the variance. Without them telegraph
-        is all the noise that the bulk leaves, and the residual is zero by construction.
+        is all the noise that the bulk leaves (a little low: jumps too small to stand out count as bulk), and the
+        residual is zero by construction.
 
     Raises
     ------
