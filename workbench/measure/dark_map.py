@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
-from workbench.measure.dark_tiles import TileMap, sum_tiles, tile_map, variance_error
+from workbench.measure.dark_tiles import TileMap, noise_spread, sum_tiles, tile_map, variance_error
 from workbench.measure.glow_mask import GlowMask, find_glow
 from workbench.measure.grid import tile_rows
 from workbench.measure.numbers import number
@@ -162,7 +162,6 @@ def dark_map(
         noise[rows] = k**2 * (maps[2][rows] / n_frames[0] + maps[3][rows] / n_frames[1])
         difference[rows] = k * (difference[rows] - centre) + k**2 * excess
     of_pixel = k**2 * float((sums.dark / n_frames[0] + sums.bias / n_frames[1]).sum()) / n
-    kurtosis = (n_frames[1] - 1) / (n_frames[1] + 1) * n * float(sums.bias_squared.sum()) / float(sums.bias.sum()) ** 2
     return DarkMap(
         difference,
         noise,
@@ -172,7 +171,7 @@ def dark_map(
         exposure,
         excluded,
         n_frames,
-        max(0.0, kurtosis - 1.0) ** 0.5,
+        noise_spread(sums, n_frames[1]),
         tiles,
         glow,
         _notes(tiles, glow),

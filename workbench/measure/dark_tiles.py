@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage, special, stats
 
 from workbench.errors import NotMeasurableError
 from workbench.measure.grid import each_tile
@@ -60,6 +60,7 @@ class TileSums:
     bias: FloatArray
     dark_squared: FloatArray
     bias_squared: FloatArray
+    bias_root: FloatArray
 
 
 def sum_tiles(
@@ -102,30 +103,58 @@ def sum_tiles(
     # where the sensor glows, its shot noise widens the map
     glow = np.maximum(medians - np.nanmedian(medians), 0.0)
     widths = np.sqrt(width**2 + glow / gain / n_frames[0])
-    found = np.zeros((6, GRID, GRID))
+    factor = _SPREAD * float(stats.chi2.isf(_CHANCE, n_frames[0] - 1)) / (n_frames[0] - 1)
+    found = np.zeros((7, GRID, GRID))
     for place, tile in each_tile(difference.shape):
         keep = ~excluded[tile] & (np.abs(difference[tile] - medians[place]) <= _APART * widths[place])
-        keep &= ~_hit(dark[tile], bias[tile], keep, n_frames[0])
+        keep &= ~_hit(dark[tile], bias[tile], keep, factor)
         d, vd, vb = (one[tile][keep].astype(np.float64) for one in (difference, dark, bias))
-        found[(slice(None), *place)] = d.size, d.sum(), vd.sum(), vb.sum(), (vd * vd).sum(), (vb * vb).sum()
+        found[(slice(None), *place)] = (
+            d.size,
+            d.sum(),
+            vd.sum(),
+            vb.sum(),
+            (vd * vd).sum(),
+            (vb * vb).sum(),
+            np.sqrt(vb).sum(),
+        )
     return TileSums(*found)
 
 
-def _hit(dark: FloatMap, bias: FloatMap, kept: BoolArray, n_frames: int) -> BoolArray:
+def _hit(dark: FloatMap, bias: FloatMap, kept: BoolArray, factor: float) -> BoolArray:
     """Mark the pixels whose variance in the darks their noise does not allow, and their neighbours: a hit is a track.
 
     What a pixel's noise allows follows its own bias variance, so that telegraph pixels stay, or leave, in both.
     """
-    factor = _SPREAD * float(stats.chi2.isf(_CHANCE, n_frames - 1)) / (n_frames - 1)
     hit = np.zeros(kept.shape, dtype=bool)
     for _ in range(5):
         ordinary = kept & ~hit
         if not ordinary.any():
             break
         mean, zero = (float(one[ordinary].mean(dtype=np.float64)) for one in (dark, bias))
-        hit = kept & (dark > factor * np.maximum(bias + (mean - zero), mean))
+        found = kept & (dark > factor * np.maximum(bias + (mean - zero), mean))
+        if (found == hit).all():
+            break
+        hit = found
+    if not hit.any():
+        return hit
     grown: BoolArray = ndimage.binary_dilation(hit, np.ones((3, 3), dtype=bool))
     return grown
+
+
+def noise_spread(sums: TileSums, n_bias: int) -> float:
+    """Rms relative spread of the pixels' own noise variance, from the mean of its root: telegraph pixels hardly count.
+
+    A variance over n frames has a root whose mean is ``sqrt(2 / (n - 1)) Gamma(n / 2) / Gamma((n - 1) / 2)``; that of a
+    log-normal variance of spread s in its logarithm is ``exp(-s^2 / 8)``.
+    """
+    half = (n_bias - 1) / 2
+    narrow = np.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / half**0.5
+    n, total = float(sums.n.sum()), float(sums.bias.sum())
+    if total <= 0:
+        return 0.0
+    root = float(sums.bias_root.sum()) / (n * total) ** 0.5 / narrow
+    return float(np.sqrt(np.expm1(max(0.0, -8 * np.log(root)))))
 
 
 def variance_error(sums: TileSums, n_frames: tuple[int, int], poisson: float) -> float:

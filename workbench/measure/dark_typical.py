@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 HOT = 5.0  # times the typical dark current, as the vocabulary has it
 _FAR = 6.0  # widths of the map above its median: no ordinary pixel
 _FEWEST = 100  # pixels
-_SPREADS = np.linspace(0.0, 1.2, 61)  # of ln(dark current)
-_Z = np.linspace(-5.0, 5.0, 81)  # of a normal variable
+_SPREADS = np.linspace(0.0, 1.2, 41)  # of ln(dark current)
+_Z = np.linspace(-5.0, 5.0, 61)  # of a normal variable
 _Z_WEIGHT = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 _SMOOTH = 0.5  # of a pixel's error: the map of few frames has steps, which the median must not fall on
-_BINS = 2**14
+_BINS = 2**11
 _FIFTHS = np.array([-1.2816, -0.5244, 0.0, 0.5244, 1.2816])  # medians of the fifths of a normal variable
 
 
@@ -215,8 +215,8 @@ class _Model:
         if mean <= 0 or excess <= 0:
             return 0.0, mean
         spread, median = 0.0, mean
-        for _ in range(6):
-            factors = np.exp(_SPREADS[:, None] * _Z)
+        factors = np.exp(_SPREADS[:, None] * _Z)
+        for _ in range(4):
             kept = _Z_WEIGHT * self._kept(median * factors, median)
             kept /= kept.sum(axis=1, keepdims=True)
             means = (kept * factors).sum(axis=1)

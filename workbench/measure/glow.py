@@ -242,26 +242,25 @@ def fit_power(t: FloatArray, glow: FloatArray, covariance: FloatArray) -> PowerF
     t, glow, covariance
         Shapes (exposures,), (exposures,) and (exposures, exposures); ``t`` ascends.
     """
-    growth, root = t / t[-1], linalg.cholesky(covariance, lower=True)
-    values = linalg.solve_triangular(root, glow, lower=True)
+    growth = t / t[-1]
+    whiten = linalg.inv(linalg.cholesky(covariance, lower=True))
+    values = whiten @ glow
 
-    def shape(p: float) -> FloatArray:
-        return np.asarray(linalg.solve_triangular(root, growth**p, lower=True))
-
-    def chi2(p: float) -> float:
-        one = shape(p)
-        return float(((values - one * (one @ values) / (one @ one)) ** 2).sum())
+    def chi2(p: FloatArray | float) -> FloatArray:
+        shapes = whiten @ growth[:, None] ** np.atleast_1d(p)
+        heights = values @ shapes / (shapes**2).sum(axis=0)
+        return np.asarray(((values[:, None] - heights * shapes) ** 2).sum(axis=0))
 
     grid = np.linspace(*_EXPONENTS, 41)
-    best = int(np.argmin([chi2(p) for p in grid]))
-    around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-    p = float(optimize.minimize_scalar(chi2, bounds=around, method="bounded", options={"xatol": 1e-7}).x)
-    one = shape(p)
+    best = int(np.argmin(chi2(grid)))
+    around = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
+    p = float(optimize.fminbound(lambda p: float(chi2(p)[0]), *around, xtol=1e-7))
+    one = whiten @ growth**p
     height = float(one @ values) / float(one @ one)
-    slope = linalg.solve_triangular(root, height * growth**p * np.log(growth), lower=True)
+    slope = whiten @ (height * growth**p * np.log(growth))
     inverse = linalg.pinvh(np.array([[one @ one, one @ slope], [one @ slope, slope @ slope]]))
     errors = np.sqrt(np.diag(inverse))
-    return PowerFit(height, float(errors[0]), p, float(errors[1]), chi2(p), len(t) - 2)
+    return PowerFit(height, float(errors[0]), p, float(errors[1]), float(chi2(p)[0]), len(t) - 2)
 
 
 def fit_polynomial(t: FloatArray, glow: FloatArray, covariance: FloatArray) -> PolynomialFit:

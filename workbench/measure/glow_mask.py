@@ -175,4 +175,4 @@ def _free(
         if residual < _HARMLESS * noise:
             return free, residual, error, False
     _, free, residual, error = min(choices, key=lambda one: one[0])
-    return free, residual, error, True
+    return free, residual, max(error, residual), True  # glow on all sides: less of the fall is seen
