@@ -23,7 +23,7 @@ def points_of(rng, clamp=0.0, drift=0.05, current=CURRENT, exposures=EXPOSURES):
 @pytest.mark.parametrize("drift", [0.002, 0.5, 5.0])
 def test_the_textbook_gain_of_a_plain_camera_is_right_with_honest_errors(drift):
     rng = np.random.default_rng(1)
-    trials = 300
+    trials = 200
     found = [gain_from_darks(points_of(rng, drift=drift)).gain for _ in range(trials)]
     pulls = [(one.nominal_value - GAIN) / one.std_dev for one in found]
     assert abs(np.mean(pulls)) < 4.5 / trials**0.5

@@ -31,7 +31,9 @@ def camera_of(gain, seed, *, off=QUIET, shape=(112, 128)):
         drift=0.05 / gain,
         read_noise=noise,
         dark_current=0.02,
+        hot_fraction=0.02,
         hot_current=0.4,
+        dark_telegraph_fraction=0.005,
         dark_telegraph_current=0.2,
         glow_quadratic=3e-6,
     )
@@ -59,8 +61,8 @@ def pull(found, gain):
     return (found.gain.nominal_value - gain) / found.gain.std_dev
 
 
-def by_level(moments, out):
-    return level_groups(moments[LONG].mean_map - moments[SHORT].mean_map, out)
+def by_level(moments, out, **how):
+    return level_groups(moments[LONG].mean_map - moments[SHORT].mean_map, out, **how)
 
 
 @pytest.mark.parametrize("gain", [0.05, 0.5, 5.0])
@@ -78,20 +80,21 @@ def test_the_gain_is_found_whatever_it_is_and_whatever_the_clamp_takes(gain, off
 
 def test_the_error_is_the_scatter_over_cameras():
     pulls = []
-    for seed in range(40):
+    for seed in range(30):
         moments, out = found_of(0.5, seed)
         pulls.append(pull(gain_from_pixels(moments[0], moments[MEASURED], by_level(moments, out)), 0.5))
-    assert abs(np.mean(pulls)) < 4 / 40**0.5
-    assert np.std(pulls) == pytest.approx(1, abs=4 / 80**0.5)
+    assert abs(np.mean(pulls)) < 4 / 30**0.5
+    assert np.std(pulls) == pytest.approx(1, abs=4 / 60**0.5)
 
 
 def test_pixels_chosen_by_their_own_noise_give_too_large_a_gain():
     own, others = [], []
     for seed in range(12):
         moments, out = found_of(0.5, seed)
-        groups = level_groups(moments[MEASURED].mean_map - moments[0].mean_map, out)
+        groups = level_groups(moments[MEASURED].mean_map - moments[0].mean_map, out, bulk=-20)
         own.append(pull(gain_from_pixels(moments[0], moments[MEASURED], groups), 0.5))
-        others.append(pull(gain_from_pixels(moments[0], moments[MEASURED], by_level(moments, out)), 0.5))
+        groups = by_level(moments, out, bulk=-20)
+        others.append(pull(gain_from_pixels(moments[0], moments[MEASURED], groups), 0.5))
     assert np.mean(own) > 2
     assert abs(np.mean(others)) < 4 / 12**0.5
 
@@ -115,36 +118,56 @@ def test_telegraph_pixels_and_hits_are_left_out():
         pulls.append(pull(found, 0.5))
         assert found.n_clipped > 20
         assert found.notes[0].startswith(f"{found.n_clipped} pixels far noisier than their like are left out")
-        assert found.gain.std_dev < 0.03 * 0.5
+        assert found.gain.std_dev < 0.05 * 0.5
     assert abs(np.mean(pulls)) < 4 / 3**0.5
 
 
 def test_where_no_pixel_has_electrons_there_is_no_gain():
     camera = camera_of(0.5, 4, off=(*QUIET, "dark_current", "glow"))
     moments, out = moments_of(camera, np.random.default_rng(4), 4)
-    with pytest.raises(NotMeasurableError, match=r"the electrons of the pixels differ too little .*; shoot longer or"):
+    with pytest.raises(NotMeasurableError, match="too few pixels have more electrons than the rest"):
         gain_from_pixels(moments[0], moments[MEASURED], by_level(moments, out))
+    with pytest.raises(NotMeasurableError, match=r"the electrons of the pixels differ too little .*; shoot longer or"):
+        gain_from_pixels(moments[0], moments[MEASURED], tile_groups(out.shape, out, side=8))
 
 
 def test_groups_are_of_like_level_and_leave_out_what_does_not_count():
     rng = np.random.default_rng(5)
     selector = rng.normal(size=(200, 300)).astype(np.float32)
+    selector[rng.random((200, 300)) < 0.02] += 50
     excluded = rng.random((200, 300)) < 0.1
     selector[0, 0] = np.nan
     labels = level_groups(selector, excluded)
     assert (labels[excluded] == -1).all()
     assert labels[0, 0] == -1
     counted = np.bincount(labels[labels >= 0])
-    assert counted.size == 66  # 64, the last cut in three
-    assert counted.min() > 100
-    highest = [selector[labels == group].max() for group in range(65)]
+    assert counted[0] == (~excluded & (selector < 25)).sum()
+    assert counted[1:].min() >= 59  # the bright ones in equal parts of 60 or more
+    assert counted.size == 1 + counted[1:].sum() // 60
+    highest = [selector[labels == group].max() for group in range(counted.size)]
     assert (np.diff(highest) > 0).all()
+    assert set(np.unique(level_groups(np.full((40, 40), 7.0)))) == {0}
     assert set(np.unique(tile_groups((64, 48)))) == set(range(256))
+
+
+def test_offsets_that_wander_hardly_move_the_gain():
+    """As on a real camera: each pixel's offset stands elsewhere in all darks than it did in the bias frames."""
+    moments, out = moments_of(camera_of(0.5, 6, shape=(256, 256)), np.random.default_rng(6), 5)
+    wander = np.random.default_rng(7).normal(0, 3.0, out.shape).astype(np.float32)
+    for t in (LONG, MEASURED):
+        moments[t] = replace(moments[t], mean_map=moments[t].mean_map + wander)
+    through_the_bulk = gain_from_pixels(moments[0], moments[MEASURED], by_level(moments, out, bulk=-20))
+    found = gain_from_pixels(moments[0], moments[MEASURED], by_level(moments, out))
+    assert pull(through_the_bulk, 0.5) > 5
+    assert found.gain.nominal_value == pytest.approx(0.5, rel=0.05)
 
 
 def test_without_maps_or_pixels_it_says_so():
     moments, out = found_of(0.5, 0)
     with pytest.raises(NotMeasurableError, match="no maps of mean and variance"):
         gain_from_pixels(moments[0], replace(moments[MEASURED], mean_map=None), by_level(moments, out))
-    with pytest.raises(NotMeasurableError, match="0 groups of 100 pixels or more; 4 are the least"):
+    with pytest.raises(
+        NotMeasurableError,
+        match=r"too few pixels have more electrons than the rest \(groups of 30: 0, needed: 4\); shoot longer or",
+    ):
         gain_from_pixels(moments[0], moments[MEASURED], np.full(out.shape, -1, dtype=np.int16))

@@ -16,8 +16,10 @@ from scipy import stats
 from workbench.errors import NotMeasurableError
 from workbench.measure.numbers import number
 from workbench.measure.york_line import TwoErrorLine, two_error_line
+from workbench.stack.bands import bands
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int16]
 
 _SEEN = 5.0  # standard errors of the slope, below which there is nothing to divide by
-_FEWEST_PIXELS = 100  # of a group
+_FEWEST_PIXELS = 30  # of a group
 _FEWEST_GROUPS = 4
 _GROUPS = 64
 _APART = 4.0  # standard errors by which a group may be noisier than the line
@@ -67,34 +69,48 @@ class GainFromPixels:
     notes: tuple[str, ...]
 
 
-def level_groups(selector: NDArray[np.floating], excluded: NDArray[np.bool_] | None = None) -> Labels:
-    """Sort pixels into groups of like level: 64 of equal number, the last split finely, for there the hot pixels are.
+def level_groups(
+    selector: NDArray[np.floating], excluded: NDArray[np.bool_] | None = None, *, bulk: float = 6.0
+) -> Labels:
+    """Sort pixels into groups of like level: ordinary ones in one group, those with more electrons in up to 64.
 
     Parameters
     ----------
     selector
         Shape (y, x): a map that grows with the dark electrons, such as the mean of other darks minus that of short
         ones. It must share no frame with what is then measured: a pixel chosen because its noise was high looks
-        brighter than it is (the slope comes out too small).
+        brighter than it is (K comes out too large).
     excluded
         Pixels without a group, shape (y, x).
+    bulk
+        Ordinary is what lies less than this many robust sigmas above the median of the selector. Offsets of pixels
+        wander from one hour to the next, by the same amount in darks taken together; among pixels of nearly the same
+        dark current that wandering passes for electrons.
 
     Returns
     -------
     numpy.ndarray
-        Group of each pixel, shape (y, x); -1 for none.
+        Group of each pixel, shape (y, x); 0 ordinary, -1 none.
+
+    Notes
+    -----
+    On a real camera (ASI178MC, gain 0.2345 +/- 0.001 electron/adu by its flats) groups all through the bulk gave
+    0.286 +/- 0.004, those above it 0.242 +/- 0.003.
     """
     keep = np.isfinite(selector) if excluded is None else np.isfinite(selector) & ~excluded
+    labels = np.where(keep, 0, -1).astype(np.int16)
     values = selector[keep]
-    n_groups = min(_GROUPS, max(1, values.size // (2 * _FEWEST_PIXELS)))
-    shares = list(np.arange(1, n_groups) / n_groups)
-    tail = 1 / n_groups / 2
-    while values.size * tail >= 2 * _FEWEST_PIXELS:
-        shares.append(1 - tail)
-        tail /= 2
-    sample = values[:: max(1, values.size // 2**20)]  # edges need not be exact
-    labels = np.full(selector.shape, -1, dtype=np.int16)
-    labels[keep] = np.searchsorted(np.quantile(sample, shares), values, side="right") if sample.size else 0
+    if not values.size:
+        return labels
+    sample = values[:: max(1, values.size // 2**20)]  # enough for a median
+    median = float(np.median(sample))
+    sigma = float(np.median(np.abs(sample - median))) / float(stats.norm.isf(0.25))
+    bright = keep & (selector > median + bulk * sigma)
+    n_groups = min(_GROUPS, int(bright.sum()) // (2 * _FEWEST_PIXELS))
+    if n_groups:
+        values = selector[bright]
+        edges = np.quantile(values, np.arange(1, n_groups) / n_groups)
+        labels[bright] = 1 + np.searchsorted(edges, values, side="right")
     return labels
 
 
@@ -105,6 +121,14 @@ def tile_groups(shape: tuple[int, int], excluded: NDArray[np.bool_] | None = Non
     if excluded is not None:
         labels[excluded] = -1
     return labels
+
+
+def mean_map(stack: xr.DataArray) -> NDArray[np.float32]:
+    """Average the frames of a stack (``frame, y, x``) band by band [adu]: two of these make a selector."""
+    mean = np.empty(stack.shape[1:], dtype=np.float32)
+    for rows, values in bands(stack):
+        mean[rows] = values.mean(axis=0)
+    return mean
 
 
 @dataclass(frozen=True)
@@ -144,19 +168,20 @@ def gain_from_pixels(bias: DifferenceMoments, dark: DifferenceMoments, groups: L
     Drift and clamp are one constant of each frame: they move the intercept. In a group, pixels are left out whose
     variance is so far above its median (in chi-squared, n - 1 degrees of freedom) that one good pixel in 100 000 is:
     cosmic rays and telegraph pixels; then whole groups that are noisier than the line. Telegraph pixels that hide among
-    their like make K too small, by simulation less than 0.5 % for a camera like that of the paper. Errors are those of
+    their like make K too small: by simulation 1 % where they are a quarter of the bright pixels. Errors are those of
     normal noise plus Poisson's, of the fitted and not the found variance (a group that came out low by chance would
     weigh more).
     """
     members = _members(groups)
     if len(members) < _FEWEST_GROUPS:
         raise NotMeasurableError(
-            f"{len(members)} groups of {_FEWEST_PIXELS} pixels or more; {_FEWEST_GROUPS} are the least"
+            f"too few pixels have more electrons than the rest (groups of {_FEWEST_PIXELS}: {len(members)}, needed: "
+            f"{_FEWEST_GROUPS}); shoot longer or warmer darks, or pairs of flats"
         )
     found = _group_sums(bias, dark, members, 0.0)
     reason = (
         f"the electrons of the pixels differ too little (their groups spread over {np.ptp(found.mean):.2g} adu): their "
-        "noise tells no gain; shoot longer or warmer darks, and more of them"
+        "noise tells no gain; shoot longer or warmer darks, and more of them, or pairs of flats"
     )
     try:
         rough, _, _ = _fit(found, bias.n_frames, dark.n_frames)

@@ -44,19 +44,12 @@ TWO_POINTS = "two exposures: nothing tests that the variance grows in proportion
 def central_third(shape: tuple[int, int]) -> Area:
     """Return the area that the script measures where its user draws none: the middle ninth of the frame.
 
-    Parameters
-    ----------
-    shape
-        (rows, columns).
+    A third of each side of ``shape`` (rows, columns), rounded down to a multiple of 4, is first pixel and length alike.
 
     Raises
     ------
     NotMeasurableError
         When a side is shorter than 12 pixels.
-
-    Notes
-    -----
-    A third of each side rounded down to a multiple of 4 is both the first pixel and the length.
 
     Examples
     --------
@@ -87,10 +80,8 @@ class TwoExposureRatio:
         ``K (t2/t1) / (t2 - t1)``: the value for any camera whose darks are noise alone.
     pattern_limit
         ``K (t2/t1)^2 / (t2 - t1)``: the value where hot pixels and glow outweigh the noise.
-    n_pixels
-        Pixels of the area.
-    notes
-        What a reader must know.
+    n_pixels, notes
+        Pixels of the area; what a reader must know.
     """
 
     value: AffineScalarFunc
