@@ -143,6 +143,17 @@ def test_what_is_missing_is_said_in_the_row():
     assert "of a lattice step (64 adu): rounding hides it" in rounded["two_exposure_difference"]["reason"]
 
 
+def test_an_exposure_of_one_frame_or_none_spoils_no_other_row():
+    zero, darks, out = shots_of("clamped CMOS with glow")
+    single = darks[1].stack[:1]
+    lonely = Shots(120.0, single, difference_moments(single, levels(single).frame_means, out))
+    rows = rows_of(zero, [darks[0], lonely, darks[2]], out)
+    assert rows["gain_from_darks"]["value"] < 0
+    assert rows["two_exposure_difference"]["verdict_ok"]
+    none = Shots(0.0, zero.stack, zero.moments)
+    assert rows_of(zero, [none], out)["mean_difference"]["reason"].startswith("no dark is longer than the zero-light")
+
+
 def test_on_a_real_clamped_camera_without_flats(real_data):
     frames = catalogue(real_data / "asi178")
     frames = frames[frames["usable"].astype(bool)]

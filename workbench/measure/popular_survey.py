@@ -128,7 +128,7 @@ class _Survey:
             level = noise = ("dark_current", "electron / s")
         gain = ("gain", "electron / adu")
         every = list(self.darks)
-        pair = list(recommended_pair(every)) if len(every) > 1 else every
+        pair = list(recommended_pair(every)) if sum(t > 0 for t in every) > 1 else every
         pixels = _row("gain_from_pixels", gain, [self.longest], self._from_pixels)
         return [
             _row("mean_difference", level, [self.longest], self._mean),
@@ -161,11 +161,15 @@ class _Survey:
 
     def _noise(self, exposure: float) -> Rate:
         """Return the dark rate of one exposure by its temporal variance."""
-        zero = self._zero
-        rates = variance_rates(
-            self.darks[exposure].moments, self._variance(zero.moments), exposure - zero.exposure, self.gain
-        )
+        bias, beyond = self._variance(self._zero.moments), self._beyond(exposure)
+        rates = variance_rates(self.darks[exposure].moments, bias, beyond, self.gain)
         return next(rate for rate in rates if rate.method == "temporal_variance")
+
+    def _beyond(self, exposure: float) -> float:
+        """Return by how much an exposure exceeds that of the bias [s]."""
+        if exposure <= self._zero.exposure:
+            raise NotMeasurableError("no dark is longer than the zero-light frames; shoot longer ones")
+        return exposure - self._zero.exposure
 
     def _variance(self, moments: DifferenceMoments) -> Estimate:
         if moments.temporal is None:
@@ -178,9 +182,9 @@ class _Survey:
     # ---- dark current
 
     def _mean(self) -> Judged:
-        zero, t = self._zero, self.longest
-        levels = self.darks[t].moments.frame_means, zero.moments.frame_means
-        rate = mean_difference(*levels, self._means().frame_sigma, t - zero.exposure, clamped=False)
+        t = self.longest
+        levels = self.darks[t].moments.frame_means, self._zero.moments.frame_means
+        rate = mean_difference(*levels, self._means().frame_sigma, self._beyond(t), clamped=False)
         return self._against_noise(self._in_electrons(rate), self._noise(t))
 
     def _against_noise(self, found: AffineScalarFunc, noise: Rate) -> Judged:
@@ -189,14 +193,12 @@ class _Survey:
         if self.gain is not None:
             return _compared(found, right, "the noise of the same darks", "electron / s")
         if noise.value < _SEEN * noise.std_error:
-            return Judged(
-                found, believable=None, reason="no gain is known, and the noise does not grow: nothing to compare with"
-            )
+            reason = "no gain is known, and the noise does not grow: nothing to compare with"
+            return Judged(found, believable=None, reason=reason)
         implied = found / right
         if implied.nominal_value > _SEEN * implied.std_dev:
-            return Judged(
-                found, believable=None, reason=f"no gain is known; true only if it is {_words(implied)} electron / adu"
-            )
+            reason = f"no gain is known; true only if it is {_words(implied)} electron / adu"
+            return Judged(found, believable=None, reason=reason)
         mean = "falls" if found.nominal_value < -_SEEN * found.std_dev else "does not grow"
         reason = f"the noise grows by {_words(right)} adu2 / s while the mean {mean}: something is subtracted from it"
         return Judged(found, believable=False, reason=reason)
@@ -246,15 +248,14 @@ class _Survey:
 
     def _from_darks(self) -> Judged:
         means = self._means()
-        variances = [self._variance(one.moments) for one in self.darks.values()]
-        found = gain_from_darks(
-            [
-                DarkPoint(t, float(mean), float(error), one.value, one.std_error, int(n))
-                for t, mean, error, one, n in zip(
-                    means.exposure, means.mean, means.std_error, variances, means.n_frames, strict=True
-                )
-            ]
-        )
+        points = []
+        for shots, mean, error in zip(self.darks.values(), means.mean, means.std_error, strict=True):
+            n = shots.moments.n_frames
+            if n > 1:
+                noise = self._variance(shots.moments)
+                level = float(mean), float(error)
+                points.append(DarkPoint(shots.exposure, *level, noise.value, noise.std_error, n))
+        found = gain_from_darks(points)
         if found.gain.nominal_value < _SEEN * found.gain.std_dev:
             return Judged(found.gain, believable=False, reason=_NO_GAIN)
         if self.gain is not None:
