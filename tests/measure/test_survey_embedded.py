@@ -5,12 +5,15 @@ from functools import cache
 import numpy as np
 import pytest
 
+from workbench.camera.truth import scalar_truth
 from workbench.frames.load import load_stack
+from workbench.measure.glow import fit_power
 from workbench.measure.lines import fit_line
 from workbench.measure.survey import measure_camera
 from workbench.schema import schema_faults
 
 TEMPERATURE = -20.0
+MASKED = "temporal_variance_masked"
 
 
 class Truth:
@@ -60,8 +63,21 @@ class Truth:
             "linearity_error": 0.0,
             "offset_drift": camera.sensor.drift,
             "dynamic_range": camera.full_well / camera.read_noise,
+            "glow_exponent": self.glow_exponent(),
         }
-        return others[one.name] if one.name in others else getattr(camera, one.name)
+        if one.name in others:
+            return others[one.name]
+        if one.conditions.get("pixels") == "hot":
+            return camera.sensor.hot_energy
+        return scalar_truth(camera, one.conditions.get("temperature", TEMPERATURE))[one.name]
+
+    def glow_exponent(self):
+        """The power law through the true glow, weighted as the measured one is."""
+        fit = self.results.fits["glow"][0]
+        t, errors = np.array(fit["exposures"]), np.array(fit["glow_errors"])
+        glow = np.array([self.camera.glow_electrons(one)[0, -1] for one in t])
+        scale = np.array(fit["glow"])[-1] / glow[-1]
+        return fit_power(t, glow * scale, np.diag(errors**2)).exponent
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +110,10 @@ def test_everything_is_measured(embedded):
         "dark_variance_rate",
         "dark_mean_rate",
     }
+    assert names >= {"dark_current_typical", "hot_pixel_fraction", "glow_exponent", "telegraph_fraction"}
+    assert names >= {"doubling_temperature", "activation_energy", "cosmic_ray_rate"}
     methods = {one.method for one in results.select("dark_current", exposure=600.0)}
-    assert methods == {"mean_difference", "pair", "composite", "mean_of_pairs", "temporal_variance"}
+    assert methods == {"mean_difference", "pair", "composite", "mean_of_pairs", "temporal_variance", MASKED}
     assert list(results.select("dark_current", "variance_slope"))
     assert {one.name for one in results.not_measured} == {"dark_mean", "dark_variance_rate", "dark_current"}
     assert {one.conditions["temperature"] for one in results.not_measured} == {-15.0, -10.0}

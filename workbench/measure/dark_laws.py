@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import constants
-from uncertainties import covariance_matrix, umath
+from uncertainties import umath
 
-from workbench.measure.numbers import number
+from workbench.measure.numbers import covariance, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,7 +164,7 @@ class LawFit:
     @property
     def covariance(self) -> FloatArray:
         """Covariance of the coefficients, everything included."""
-        return np.array(covariance_matrix(list(self.coefficients.values())), dtype=np.float64)
+        return covariance(list(self.coefficients.values()))
 
     def predict(self, temperature: float) -> AffineScalarFunc:
         """Return the law's dark current at a temperature [deg_C], with its error."""

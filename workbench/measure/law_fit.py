@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import optimize, stats
-from uncertainties import correlated_values, covariance_matrix
+from uncertainties import correlated_values
 
 from workbench.measure.dark_laws import LawFit
-from workbench.measure.numbers import number
+from workbench.measure.numbers import covariance, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,11 +106,11 @@ class _Problem:
 
     def whitening(self, theta: FloatArray) -> FloatArray:
         """Return the inverse root of the covariance, what is common to all points left out."""
-        covariance = np.array(covariance_matrix(self.errors_in(theta, number(0.0, 0.0))), dtype=np.float64)
+        own = covariance(self.errors_in(theta, number(0.0, 0.0)))
         for factor in self.factors:
-            covariance -= np.outer(factor, factor)
+            own -= np.outer(factor, factor)
         try:
-            return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), dtype=np.float64)
+            return np.asarray(np.linalg.inv(np.linalg.cholesky(own)), dtype=np.float64)
         except np.linalg.LinAlgError:
             raise ValueError("every dark current needs an error of its own") from None
 
@@ -182,7 +182,7 @@ class _Problem:
 
 def _common_factors(currents: Sequence[AffineScalarFunc], y: FloatArray) -> list[FloatArray]:
     """Return, for each shared variable whose errors are in proportion to the values, these errors."""
-    variables = {variable for one in currents for variable in one.derivatives}
+    variables = dict.fromkeys(variable for one in currents for variable in one.derivatives)
     factors = []
     for variable in variables:
         errors = np.array([one.derivatives.get(variable, 0.0) * variable.std_dev for one in currents])
