@@ -172,11 +172,20 @@ def test_dead_and_stuck_pixels_are_found(frames, camera):
     for stack in (bias, *darks):
         stack[:, 40, 40] = 1600
     flats[:, 50, 50] = 1700
+    flats[:, 200:, 100:140] = 1700  # the shadow of a mask is none of dead pixels
     flats[:, ::2, ::2] = flats[:, ::2, ::2] // 3 + 1100  # a colour sensor, one colour of which sees a third
     found = classify(bias, darks, gain=camera.gain, flats=stacked(flats, 1.0, maps=False)).flags
     assert found[40, 40] & PixelFlag.DEAD
     assert found[50, 50] & PixelFlag.DEAD
     assert np.count_nonzero(found & PixelFlag.DEAD) == 2
+
+
+def test_faint_flats_tell_no_dead_pixels(frames, camera):
+    bias, darks = frames
+    for flats in (None, stacked(bias[:2], 1.0, maps=False)):
+        found = classify(bias, darks, gain=camera.gain, flats=flats)
+        assert found.counts["dead"] == 0
+        assert any("without flats" in note or "too faint to tell dead pixels" in note for note in found.notes)
 
 
 def test_excluded_pixels_are_not_judged(frames, camera, classes):

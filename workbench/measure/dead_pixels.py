@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    BoolMap = NDArray[np.bool_]
     Pixels = NDArray[np.intp]
 
 RESPONSE = 0.5  # of its neighbours': below it a pixel is dead
@@ -91,7 +92,29 @@ def unresponsive(judged: Judged, flats: PixelStack | None) -> Pixels:
             for rows in row_bands(part.shape[0]):
                 found[rows] = part[rows] < RESPONSE * light.at(rows)
             dead[colour] = found
-    return np.flatnonzero(dead & keep)
+    pixels = np.flatnonzero(dead & keep)
+    return pixels[_below_neighbours(response, keep, pixels, _CLEAR * error)]
+
+
+def _below_neighbours(response: NDArray[np.float32], keep: BoolMap, pixels: Pixels, clear: float) -> BoolMap:
+    """Tell which pixels lie below half of what three quarters of the pixels of their colour around them reach.
+
+    That must be ``clear`` [adu] at least. A dark region, such as the shadow of a mask, is none of dead pixels: not even
+    its corners, where the median is light.
+    """
+    if not pixels.size:
+        return np.zeros(0, dtype=bool)
+    row, column = np.unravel_index(pixels, response.shape)
+    near = []
+    for down in range(-2 * _CELL, 2 * _CELL + 1, _CELL):
+        for across in range(-2 * _CELL, 2 * _CELL + 1, _CELL):
+            y, x = row + down, column + across
+            inside = (y >= 0) & (y < response.shape[0]) & (x >= 0) & (x < response.shape[1])
+            y, x = np.where(inside, y, row), np.where(inside, x, column)
+            near.append(np.where(inside & keep[y, x], response[y, x], np.nan))
+    light = np.nanquantile(near, 0.25, axis=0)
+    found: BoolMap = (light > clear) & (response.flat[pixels] < RESPONSE * light)
+    return found
 
 
 def stuck(judged: Judged, darks: Sequence[PixelStack]) -> Pixels:
