@@ -105,6 +105,7 @@ class AreaSurvey:
             flats = self.rows[self.rows["kind"] == "flat"]
             classes = patterns.classes(flats, None if typical is None else float(typical.electrons.nominal_value))
             patterns.budget(glow, classes)
+            patterns.popular()
         return typical
 
     def _references(self) -> list[Reference]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from workbench.measure.noise_budget import bias_budget, dark_budget, switching_n
 from workbench.measure.pixel_flags import FLAG_MEANINGS, PixelFlag
 from workbench.measure.pixel_stacks import PixelStack
 from workbench.measure.pixels import PixelClasses, classify_pixels
+from workbench.measure.popular_survey import Shots, popular_rows
+from workbench.results import Measurement
 from workbench.stack.power_sums import Estimate
 from workbench.stack.variance import levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from uncertainties.core import AffineScalarFunc
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from workbench.measure.values import ValueRange
 
 _NO_GAIN = "no gain is known; pass --gain, or add pairs of flats"
+_RATIO = "two_exposure_ratio"
+_WHATEVER = "meaningless: a ratio where a difference belongs, it returns about the same whatever the dark current is"
+_STRAIGHT = 0.02  # relative
+_PER_KELVIN = 0.11  # relative growth of a dark current
 _READ_JUMPS = PixelFlag.TELEGRAPH_2_LEVELS | PixelFlag.TELEGRAPH_3_LEVELS
 
 
@@ -123,6 +129,22 @@ class PatternSurvey:
             return glow
         return None
 
+    def popular(self) -> None:
+        """Record what the popular methods say of these darks, and whether it may be believed."""
+        record, zero, last = self.record, self.reference, self.found.longest_frames
+        bias = Shots(zero.exposure, self.area.load(zero.frames.rows), zero.moments)
+        darks = [
+            Shots(one.frames.exposure, self.area.load(one.frames.rows), one.moments)
+            for one in self.found.sets
+            if one.frames.exposure <= last.exposure
+        ]
+        warmth = record.conditions.get("temperature")
+        excluded, lattice = self.found.excluded, self.values.lattice
+        for row in popular_rows(bias, darks, self.gain, excluded=excluded, lattice=lattice, temperature=warmth):
+            record.row("popular_methods", **row)
+            if row["method"] == _RATIO and row["value"] is not None and self.gain is not None:
+                record.add(_of_two_exposures(row))
+
     def classes(self, flats: pd.DataFrame, typical_electrons: float | None) -> PixelClasses | None:
         """Record the classes of the pixels; None where they cannot be told."""
         record = self.record
@@ -141,6 +163,7 @@ class PatternSurvey:
                 flats=lit,
                 excluded=self.area.excluded,
                 saturation=self.values.saturation,
+                tolerance=self._bend(),
                 gain=None if self.gain is None else float(self.gain.nominal_value),
                 dark_signal=typical_electrons,
             )
@@ -154,6 +177,11 @@ class PatternSurvey:
             )
             return found
         return None
+
+    def _bend(self) -> float:
+        """Bend of a hot pixel's growth that proves nothing: 2 %, and what a temperature that moved does to it."""
+        known = [one.frames.temperature for one in self.found.sets if one.frames.temperature is not None]
+        return max(_STRAIGHT, _PER_KELVIN * (max(known) - min(known))) if known else _STRAIGHT
 
     def _dark_stacks(self) -> list[PixelStack]:
         """Return the stacks of all exposures up to the longest that has a pair, which has its maps."""
@@ -209,6 +237,23 @@ class PatternSurvey:
                 noise_error=None if in_electrons is None else float(in_electrons.std_dev),
                 n_frames=n_frames,
             )
+
+
+def _of_two_exposures(row: Mapping[str, Any]) -> Measurement:
+    short, long = row["exposures"]
+    return Measurement(
+        row["quantity"],
+        row["value"],
+        row["std_error"],
+        row["unit"],
+        _RATIO,
+        conditions={"exposure": long, "short_exposure": short},
+        n_frames=3,
+        notes=(
+            "a ratio where a difference belongs: it returns about the same whatever the dark current is",
+            row["reason"],
+        ),
+    )
 
 
 def _temperature(record: Record) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from workbench.errors import InputError
+from workbench.measure.acquisition import acquisition_plan
 from workbench.measure.group import GroupSurvey
 from workbench.measure.numbers import number
 from workbench.measure.options import Options
@@ -108,6 +109,7 @@ def measure_camera(
         raise refusals[0]
     results.verdicts["dark_below_bias"] = _overall(verdicts["dark_below_bias"], undecided=None)
     results.verdicts["dark_scaling"] = _overall(verdicts["dark_scaling"], undecided="not_judged")
+    results.tables["acquisition_plan"] = [one.row() for one in acquisition_plan(results)]
     return results
 
 

@@ -20,6 +20,7 @@ OF_COLUMN = frozenset({"group", "region", "gain_setting", "offset_setting"})
 _BY_NOISE = frozenset(
     ("temporal_variance_masked", "temporal_variance", "mean_of_pairs", "composite", "pair", "variance_slope")
 )
+_MASKED = "temporal_variance_masked"
 _RATES = frozenset(("dark_current", "dark_variance_rate"))
 _DRIFT = 3.0  # K
 _ORDER = {name: place for place, name in enumerate(NOMENCLATURE)}
@@ -95,7 +96,11 @@ def _best(name: str, rivals: list[Measurement]) -> Measurement:
     most = max(rivals, key=lambda one: (one.n_frames, _exposure(one)))
     if name not in _RATES:
         return most
-    return min((one for one in rivals if _are_warm_alike(one, most)), key=lambda one: one.std_error)
+    alike = [one for one in rivals if _are_warm_alike(one, most)]
+    masked = {_exposure(one) for one in alike if one.method == _MASKED}
+    # where cosmic rays were looked for, the variance with them inside is no rival
+    alike = [one for one in alike if one.method == _MASKED or _exposure(one) not in masked]
+    return min(alike, key=lambda one: one.std_error)
 
 
 def longest_exposures(results: Results) -> list[Measurement]:
