@@ -14,6 +14,7 @@ from workbench.measure.pixel_files import (
     PixelMap,
     read_pixel_map,
     read_siril_list,
+    write_pixel_files,
     write_pixel_map,
     write_siril_list,
 )
@@ -141,3 +142,13 @@ def test_siril_changes_just_the_pixels_of_the_list(tmp_path, pixels, order):
     subprocess.run(command, check=True, capture_output=True, timeout=60, env={"HOME": str(tmp_path), "LC_ALL": "C"})
     changed = fits.getdata(tmp_path / "mended.fit") != frame
     assert (changed == ((pixels.flags & BAD) != 0)).all()
+
+
+def test_every_group_and_region_has_its_files(tmp_path, pixels):
+    classes = {"g1": pixels, "g2/linke H\u00e4lfte": pixels}
+    written = write_pixel_files(classes, tmp_path / "pixels")
+    assert [path.name for path in written] == ["g1.fits", "g1.lst", "g2_linke_H\u00e4lfte.fits"]
+    assert fits.getheader(written[2])["REGION"] == "linke H?lfte"
+    assert (read_pixel_map(written[2]).flags == pixels.flags).all()
+    assert write_pixel_files({}, tmp_path / "none") == []
+    assert not (tmp_path / "none").exists()

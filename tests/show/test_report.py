@@ -180,7 +180,7 @@ def test_a_report_that_cannot_be_moved_leaves_the_older_one_whole(desk):
     for path in list(made)[:2]:
         path.write_text("new")
     with pytest.raises(FileNotFoundError):
-        report._publish(ReportPaths(made.html, made.notebook, desk / "missing" / "results.json"), out)
+        report._publish(ReportPaths(made.html, made.notebook, desk / "missing" / "results.json", made.pixels), out)
     assert (out / "report.html").read_text() == "old"
     assert not (out / "report.ipynb").exists()
     assert (out / "results.json" / "kept").read_text() == "old"

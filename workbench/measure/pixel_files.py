@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,29 @@ def write_siril_list(path: str | os.PathLike[str], flags: NDArray[np.uint16], cl
     with _whole(Path(path)) as part:
         part.write_text("\n".join(lines) + "\n", encoding="ascii")
     return Path(path)
+
+
+def write_pixel_files(classes: Mapping[str, PixelClasses], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the pixel maps of every group and region into a folder, which is made; nothing where there are none.
+
+    Parameters
+    ----------
+    classes
+        By group and region, as in ``Results.pixel_classes``.
+    folder
+        Gets ``g1.fits`` and, for a whole frame, ``g1.lst`` for Siril; a region's rows and columns count within it.
+    """
+    written: list[Path] = []
+    for place, one in classes.items():
+        group, _, region = place.partition("/")
+        stem = "_".join([group, *re.findall(r"\w+", region)])
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # FITS cards hold ASCII alone
+        cards = {"GROUP": group, "REGION": region.encode("ascii", "replace").decode() or "whole frame"}
+        written.append(write_pixel_map(Path(folder, f"{stem}.fits"), one, cards))
+        if not region:
+            written.append(write_siril_list(Path(folder, f"{stem}.lst"), one.flags))
+    return written
 
 
 def read_siril_list(path: str | os.PathLike[str], shape: tuple[int, int]) -> NDArray[np.bool_]:

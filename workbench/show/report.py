@@ -41,19 +41,20 @@ _BAR = "{percentage:3.0f} % |{bar:20}| {elapsed} {desc}"
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where the three files of a report are."""
+    """Where the three files of a report are, and the folder of pixel maps, which is missing where there are none."""
 
     html: Path
     notebook: Path
     results: Path
+    pixels: Path
 
     @classmethod
     def inside(cls, place: Path) -> ReportPaths:
         """Name the files of the report in a folder."""
-        return cls(place / "report.html", place / "report.ipynb", place / "results.json")
+        return cls(place / "report.html", place / "report.ipynb", place / "results.json", place / "pixels")
 
     def __iter__(self) -> Iterator[Path]:
-        return iter((self.html, self.notebook, self.results))
+        return iter((self.html, self.notebook, self.results, *([self.pixels] if self.pixels.exists() else [])))
 
 
 class ReportFailure(RuntimeError):  # noqa: N818 - not the user's error, and no error of the frames
@@ -83,7 +84,7 @@ def write_report(
     Returns
     -------
     ReportPaths
-        The three files, which exist.
+        The files, which exist.
 
     Raises
     ------
@@ -160,11 +161,12 @@ def _publish(made: ReportPaths, target: Path) -> None:
         done.append((source, destination))
 
     try:
-        for new in made:
+        for new in (made.html, made.notebook, made.results, made.pixels):
             place = target / new.name
             if place.exists():
                 move(place, older / new.name)
-            move(new, place)
+            if new != made.pixels or new.exists():
+                move(new, place)
     except BaseException:
         for source, destination in reversed(done):
             destination.replace(source)
