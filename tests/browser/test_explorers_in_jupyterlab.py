@@ -1,6 +1,7 @@
 """The explorers as readers meet them: JupyterLab, Run All, a slider moved by the keyboard."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,7 +36,7 @@ SHOW_CELL = """index => {
   return notebook.scrollToItem(index, 'start');
 }"""
 PICTURE_BYTES = """async () => {
-  const image = document.querySelector('.jp-OutputArea-output img.widget-image');
+  const image = document.querySelector('.jp-mod-active .jp-OutputArea-output img.widget-image');
   if (!image || !image.complete || image.naturalWidth === 0) return null;
   try {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
@@ -47,11 +48,10 @@ SLOW = 180_000  # ms: a notebook may generate its frames on first use
 
 def _explorer_cells(notebook: Path) -> list[int]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    calls = ("explore_dark_mean(", "explore_difference(")
     return [
         i
         for i, cell in enumerate(cells)
-        if cell["cell_type"] == "code" and any(c in "".join(cell["source"]) for c in calls)
+        if cell["cell_type"] == "code" and re.search(r"^explore_\w+\(", "".join(cell["source"]), re.MULTILINE)
     ]
 
 
@@ -63,8 +63,8 @@ def _open_and_run(visit, lab, notebook: Path) -> None:
 
 
 def _move_sliders(visit) -> None:
-    """Step every slider once by the keyboard; each step must bring another picture."""
-    handles = visit.page.locator(".jp-OutputArea-output [role=slider]")
+    """Step every slider of the active cell once by the keyboard; each step must bring another picture."""
+    handles = visit.page.locator(".jp-mod-active .jp-OutputArea-output [role=slider]")
     picture = _picture(visit.page)
     assert handles.count() > 0
     for handle in handles.all():
@@ -89,15 +89,23 @@ def _assert_clean(visit) -> None:
     assert visit.outside == []
 
 
-@pytest.mark.parametrize("name", ["01_dark_signal_and_black_point", "04_dark_current"])
+NOTEBOOKS = [path.stem for path in sorted(folder("notebooks").glob("*.ipynb")) if _explorer_cells(path)]
+
+
+def test_the_notebooks_have_their_explorers():
+    assert len(NOTEBOOKS) >= 5
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_reader_moves_every_slider_of_a_notebook(name, lab, visit):
     source = folder("notebooks") / f"{name}.ipynb"
     notebook = lab.folder / source.name
     shutil.copy(source, notebook)
-    (cell,) = _explorer_cells(notebook)
+    cells = _explorer_cells(notebook)
     _open_and_run(visit, lab, notebook)
-    visit.page.evaluate(SHOW_CELL, cell)
-    _move_sliders(visit)
+    for cell in cells:
+        visit.page.evaluate(SHOW_CELL, cell)
+        _move_sliders(visit)
     _assert_clean(visit)
 
 

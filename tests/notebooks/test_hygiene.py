@@ -9,7 +9,15 @@ import pytest
 from workbench.resources import folder
 
 NOTEBOOKS = sorted(folder("notebooks").glob("*.ipynb"))
-EXPECTED = {"00_start_here", "01_dark_signal_and_black_point", "04_dark_current", "90_camera_report"}
+EXPECTED = {
+    "00_start_here",
+    "01_dark_signal_and_black_point",
+    "02_noise_sources",
+    "03_popular_methods",
+    "04_dark_current",
+    "12_temperature",
+    "90_camera_report",
+}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
