@@ -89,6 +89,7 @@ class TemperatureSurvey:
             longest = one.series.found.longest_frames
             row = {
                 "temperature": one.series.temperature,
+                "temperature_error": float(self._point(one).temperature.std_dev),
                 "exposure": longest.exposure,
                 "n_frames": longest.n_frames,
                 "dark_current": float(one.typical.rate.nominal_value),
