@@ -10,16 +10,16 @@ from workbench.measure.bank_cameras import bank_camera, fault_of
 from workbench.measure.bank_truth import not_claimed
 from workbench.results import Measurement
 
-QUICK = range(16)
+QUICK = range(20)
 MANY = range(1000, 2000)
 FEW_EXCUSED = 0.06  # of the cameras
-# a level's error comes from the scatter of 20 frames, and that of a scatter is skewed besides
-BY_FEW_FRAMES = {"bias_level", "offset_drift"}
+# the scatter of 20 levels is skewed, and so is a count of few rays, the faintest of which are never seen
+SKEWED = {"offset_drift", "cosmic_ray_rate"}
 
 
-def checked(table):
-    """Rows that are held to the requirement."""
-    return table[(table["measured"] > 0) & ~table.index.get_level_values("name").isin(BY_FEW_FRAMES)]
+def held_to_it(table):
+    """Rows of quantities whose errors are to be those of a normal distribution."""
+    return table[(table["measured"] > 3) & ~table.index.get_level_values("name").isin(SKEWED)]
 
 
 def test_stated_errors_are_the_scatter_around_the_truth(tmp_path):
@@ -28,20 +28,19 @@ def test_stated_errors_are_the_scatter_around_the_truth(tmp_path):
     table = bank_table(pulls)
     names = {"gain", "read_noise", "bias_level", "offset_drift", "dark_current", "curvature", "linearity_error"}
     assert names <= set(table.index.get_level_values("name"))
-    for key, row in table[table["measured"] > 3].iterrows():
+    for key, row in held_to_it(table).iterrows():
         n = row["measured"]
         assert abs(row["mean_pull"]) < 4 / n**0.5, key
         assert row["spread"] < 1 + 4 / (2 * n) ** 0.5, key
-        # a spread of 0.3 among these few is as improbable as the greatest that is let through
-        assert row["spread"] > 0.3, key
-    claimed = pulls[(pulls["not_claimed"] == "") & pulls["pull"].notna()]
+        assert row["spread"] > 1 - 4 / (2 * n) ** 0.5, key
+    claimed = pulls[(pulls["not_claimed"] == "") & ~pulls["name"].isin(SKEWED)]
     assert claimed["pull"].abs().max() < 5
 
 
 @pytest.mark.slow
 def test_stated_errors_are_the_scatter_around_the_truth_of_a_thousand_cameras(tmp_path):
     table = bank_table(run_bank(MANY, folder=tmp_path))
-    held = checked(table)
+    held = held_to_it(table)
     assert len(held) > 8
     assert (held["mean_pull"].abs() < 0.15).all(), held["mean_pull"]
     assert held["spread"].between(0.90, 1.10).all(), held["spread"]

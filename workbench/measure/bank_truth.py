@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.camera.sensor import Camera
     from workbench.results import Measurement
 
-_FROM_VARIANCE = ("pair", "composite", "mean_of_pairs", "temporal_variance", "variance_slope")
+_ALONG_EXPOSURES = ("variance_slope", "two_exposure_difference")
 _SCALAR = (
     "gain",
     "read_noise",
@@ -42,21 +42,23 @@ def not_claimed(one: Measurement, camera: Camera) -> str:
     The rule. What is measured from noise is ``mean(lambda) / t`` plus whatever else varies from dark to dark, and so
     an upper bound: with cosmic rays in the frames only the masked estimator is claimed, and with pixels whose dark
     current switches none is (telegraph noise of the read-out is in the bias as well, and cancels). A slope supposes
-    electrons in proportion to the exposure. A mean supposes that nothing is subtracted and nothing is added.
+    electrons in proportion to the exposure, and so does a difference of two. A mean supposes that nothing is
+    subtracted and nothing is added.
     """
     sensor = camera.sensor
-    hits, switching = sensor.cosmic_ray_rate > 0, sensor.dark_telegraph_fraction > 0
     if one.name == "glow_exponent" and (sensor.glow_quadratic > 0 or not sensor.glow_linear):
         return "no single exponent"
     if one.name != "dark_current":
         return ""
-    if one.method == "mean_difference":
-        return "clamp" if sensor.clamp_share else "cosmic rays" if hits else ""
-    if switching:
-        return "switching dark current"
-    if hits and one.method in _FROM_VARIANCE:
-        return "cosmic rays"
-    return "glow bends the line" if one.method == "variance_slope" and sensor.glow_quadratic else ""
+    hits, method = sensor.cosmic_ray_rate > 0, one.method
+    obstacles = {
+        "a ratio of variances": method == "two_exposure_ratio",
+        "clamp": method == "mean_difference" and sensor.clamp_share > 0,
+        "switching dark current": method != "mean_difference" and sensor.dark_telegraph_fraction > 0,
+        "cosmic rays": hits and method != "temporal_variance_masked",
+        "glow bends the line": method in _ALONG_EXPOSURES and sensor.glow_quadratic > 0,
+    }
+    return next((obstacle for obstacle, holds in obstacles.items() if holds), "")
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class Bench:
         if one.name == "curvature":
             errors = [self.level_sigma(t) / self._counts[("dark", t)] ** 0.5 for t in self.exposures]
             return float(fit_line(self.exposures, np.zeros(len(errors)), errors, degree=2).std_errors[2])
-        return self._ideal_dark_current(one.method) if one.name == "dark_current" else None
+        known = one.name == "dark_current" and one.method != "two_exposure_difference"
+        return self._ideal_dark_current(one.method) if known else None
 
     def _ideal_dark_current(self, method: str) -> float:
         """Of the longest exposure; of all exposures for the slope [electron / s]."""
