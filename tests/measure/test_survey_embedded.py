@@ -13,7 +13,7 @@ from workbench.measure.survey import measure_camera
 from workbench.schema import schema_faults
 
 TEMPERATURE = -20.0
-MASKED = "temporal_variance_masked"
+MASKED, RATIO = "temporal_variance_masked", "two_exposure_ratio"
 
 
 class Truth:
@@ -87,10 +87,12 @@ def truth(embedded):
 
 def test_every_number_lies_near_the_truth_of_what_it_estimates(embedded, truth):
     _, results, _ = embedded
-    pulls = np.array([one.pull(truth.of(one)) for one in results.measurements])
+    # the ratio of variances estimates nothing, as its own tests show
+    claimed = [one for one in results.measurements if one.method != RATIO]
+    pulls = np.array([one.pull(truth.of(one)) for one in claimed])
     far = [
         f"{one.name} {one.method} {dict(one.conditions)}: {one}, true {truth.of(one):.6g}"
-        for one, pull in zip(results.measurements, pulls, strict=True)
+        for one, pull in zip(claimed, pulls, strict=True)
         if abs(pull) > 4
     ]
     assert far == []
@@ -113,7 +115,7 @@ def test_everything_is_measured(embedded):
     assert names >= {"dark_current_typical", "hot_pixel_fraction", "glow_exponent", "telegraph_fraction"}
     assert names >= {"doubling_temperature", "activation_energy", "cosmic_ray_rate"}
     methods = {one.method for one in results.select("dark_current", exposure=600.0)}
-    assert methods == {"mean_difference", "pair", "composite", "mean_of_pairs", "temporal_variance", MASKED}
+    assert methods == {"mean_difference", "pair", "composite", "mean_of_pairs", "temporal_variance", MASKED, RATIO}
     assert list(results.select("dark_current", "variance_slope"))
     assert {one.name for one in results.not_measured} == {"dark_mean", "dark_variance_rate", "dark_current"}
     assert {one.conditions["temperature"] for one in results.not_measured} == {-15.0, -10.0}

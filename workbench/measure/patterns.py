@@ -77,7 +77,7 @@ class PatternSurvey:
     def typical(self, *, pictures: bool) -> Typical | None:
         """Record the typical dark current and the share of hot pixels; None where there is none."""
         longest = self.found.longest_frames
-        record = self.record.under(exposure=longest.exposure)
+        record = self.record.under(exposure=longest.exposure, temperature=longest.temperature)
         with record.attempt("dark_current_typical", "hot_pixel_fraction"):
             dark = self._map()
             first = typical(dark)

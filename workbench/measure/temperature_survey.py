@@ -41,6 +41,17 @@ class _Warm:
     def rows(self) -> pd.DataFrame:
         return self.series.found.longest_frames.rows
 
+    @property
+    def temperature(self) -> AffineScalarFunc:
+        """Of these very darks, not of the whole series: an uncooled sensor drifts [deg_C]."""
+        readings = self.rows["temperature"].dropna().to_numpy(dtype=np.float64)
+        scatter = float(readings.std(ddof=1)) / len(readings) ** 0.5 if len(readings) > 1 else 0.0
+        return reading(round(float(readings.mean()), 2), resolution=_READING, scatter=scatter)
+
+    @property
+    def degrees(self) -> float:
+        return float(self.temperature.nominal_value)
+
 
 class TemperatureSurvey:
     """The survey of an area's temperatures; :meth:`add` every series, then :meth:`run`."""
@@ -51,12 +62,12 @@ class TemperatureSurvey:
 
     def add(self, series: DarkSeries, typical: Typical | None) -> None:
         """Take in one series of darks; one without a measured temperature tells nothing here."""
-        if series.temperature is not None:
+        if series.found.longest_frames.temperature is not None:
             self._warm.append(_Warm(series, typical))
 
     def run(self) -> None:
         """Record the table of temperatures, the laws, and the energies of hot and normal pixels."""
-        self._warm.sort(key=lambda one: float(one.series.temperature or 0.0))
+        self._warm.sort(key=lambda one: one.degrees)
         fit = None
         with self.record.attempt("doubling_temperature", _ENERGY):
             if not self._warm:
@@ -75,12 +86,9 @@ class TemperatureSurvey:
                 self._hot_energy(fit.temperature)
 
     def _point(self, one: _Warm) -> DarkPoint:
-        readings = one.rows["temperature"].dropna().to_numpy(dtype=np.float64)
-        scatter = float(readings.std(ddof=1)) / len(readings) ** 0.5 if len(readings) > 1 else 0.0
-        at = reading(float(readings.mean()), resolution=_READING, scatter=scatter)
         if one.typical is None:
             raise NotMeasurableError("no typical dark current is known here")
-        return DarkPoint(at, one.typical.rate, len(readings))
+        return DarkPoint(one.temperature, one.typical.rate, len(one.rows))
 
     def _rows(self, fit: TemperatureFit | None) -> None:
         for one in self._warm:
@@ -88,15 +96,15 @@ class TemperatureSurvey:
                 continue
             longest = one.series.found.longest_frames
             row = {
-                "temperature": one.series.temperature,
-                "temperature_error": float(self._point(one).temperature.std_dev),
+                "temperature": one.degrees,
+                "temperature_error": float(one.temperature.std_dev),
                 "exposure": longest.exposure,
                 "n_frames": longest.n_frames,
                 "dark_current": float(one.typical.rate.nominal_value),
                 "std_error": float(one.typical.rate.std_dev),
             }
             if fit is not None:
-                row |= {**tolerance(fit, one.series.temperature).row(), "temperature": one.series.temperature}
+                row |= tolerance(fit, one.degrees).row()
             self.record.row("temperature", **row)
 
     def _hot_energy(self, reference: float) -> None:
@@ -135,11 +143,10 @@ class TemperatureSurvey:
 
     def _map(self, one: _Warm, moments: DifferenceMoments, bias: DifferenceMoments, zero: float) -> PatternMap:
         if moments.variance_map is None or moments.n_frames < 2:
-            raise NotMeasurableError(f"one dark at {one.series.temperature} deg C; shoot 4 or more")
+            raise NotMeasurableError(f"one dark at {one.degrees:g} deg C; shoot 4 or more")
         exposure = one.series.found.longest_frames.exposure - zero
-        at = reading(float(one.series.temperature or 0.0), resolution=_READING)
         variance = moments.variance_map / np.float32(moments.n_frames)
-        return PatternMap(at, exposure, _difference(moments, bias), variance, moments.n_frames)
+        return PatternMap(one.temperature, exposure, _difference(moments, bias), variance, moments.n_frames)
 
 
 def _difference(dark: DifferenceMoments, bias: DifferenceMoments) -> NDArray[np.float32]:
