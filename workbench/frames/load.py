@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # a band of this size costs a few milliseconds to read: far more than dask's half a millisecond per task
 _BAND_BYTES = 8 * 2**20
 _STACK_BYTES = 96 * 2**20  # what a band of all frames may take: what reads it needs twice as much for a moment
+_ORIGIN = "frames"  # key of a stack's encoding, where xarray keeps what it knows of the files
 _MUST_AGREE = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
 _NOT_FOR_COORDS = frozenset({"source", "problems", "header", "path", "height", "width"})
 
@@ -60,10 +61,24 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
     files = [str(file) for file in rows["file"]]
     sources = _sources(rows, files)
     _check_agreement(rows, files, sources)
-    frames: xr.DataArray = xr.DataArray(_lazy(sources), dims=("frame", "y", "x"), coords=_coords(rows), name="signal")
+    lazy = _lazy(sources)
+    frames: xr.DataArray = xr.DataArray(lazy, dims=("frame", "y", "x"), coords=_coords(rows), name="signal")
     if region is not None:
         frames = frames.isel(y=region[0], x=region[1])
-    return set_units(frames, NOMENCLATURE["signal"].unit, long_name="signal")
+    stack = set_units(frames, NOMENCLATURE["signal"].unit, long_name="signal")
+    stack.encoding[_ORIGIN] = lazy.name, sources
+    return stack
+
+
+def whole_frames(stack: xr.DataArray) -> tuple[FrameSource, ...] | None:
+    """Return where the frames of a stack stand that is as :func:`load_stack` made it, uncut; None of any other.
+
+    Notes
+    -----
+    xarray keeps the encoding of what it has selected; dask names an array anew whatever is done to it.
+    """
+    name, sources = stack.encoding.get(_ORIGIN, (None, None))
+    return sources if stack.chunks is not None and stack.data.name == name else None
 
 
 def _sources(rows: pd.DataFrame, files: Sequence[str]) -> tuple[FrameSource, ...]:

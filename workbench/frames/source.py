@@ -100,6 +100,18 @@ class FrameSource:
         ValueError
             When there are no such rows.
         """
+        return self._values(self.stored_rows(start, stop))
+
+    def stored_rows(self, start: int, stop: int) -> np.ndarray:
+        """Give the rows as they are stored, in the file's byte order: a memory map where :attr:`mappable`.
+
+        Raises
+        ------
+        FrameError
+            When the file has gone, or is damaged.
+        ValueError
+            When there are no such rows.
+        """
         if not 0 <= start < stop <= self.shape[0]:
             raise ValueError(f"rows {start} to {stop} of a frame with {self.shape[0]} rows")
         try:
@@ -110,7 +122,7 @@ class FrameSource:
             ) from error
         if stored.shape != (stop - start, self.shape[1]):
             raise FrameError(self.path, f"its pixels have the shape {stored.shape}, not that of its header", COPY_AGAIN)
-        return self._values(stored)
+        return stored
 
     def _stored(self, start: int, stop: int) -> np.ndarray:
         if self.container == "fits":

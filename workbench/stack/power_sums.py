@@ -1,12 +1,18 @@
-"""Variance of a difference of frames, and its error, from nothing but the sums of its powers over pixels."""
+"""Variances of a stack and of differences of its frames, and their errors, from nothing but sums over pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,3 +48,71 @@ def difference_variance(sums: Sequence[float], n_pixels: int, n_frames: int) -> 
     powers = fourth - 4 * mean * third + 6 * mean**2 * second - 3 * n_pixels * mean**4
     powers = max(powers, squares**2 / n_pixels)  # what it cannot be below: rounding may
     return Estimate(squares / (n_pixels - 1) / n_frames, (2 / 3 * powers) ** 0.5 / n_frames / n_pixels)
+
+
+@dataclass(frozen=True)
+class StackSums:
+    """What one pass over a stack of n frames adds up over its used pixels, some reference removed from each frame.
+
+    Parameters
+    ----------
+    n_pixels
+        Pixels that entered.
+    references
+        What was removed from each frame [adu], near its mean, shape (frame,).
+    totals
+        Of each frame, the sum of what was left [adu], shape (frame,).
+    pairs, composites
+        Sums of powers 2, 3 and 4 of ``D1 - D2`` of each disjoint pair, and of ``D1 - D2 + ... - Dn`` for n = 2, 4, ...,
+        shape (n // 2, 3).
+    variances
+        Sum over pixels of the variance over frames (ddof 1) [adu2], and of its square.
+    mean_map, variance_map
+        Of every pixel, shape (y, x), each frame's mean removed; None unless asked for.
+    out_of_range
+        Pixels that the pass itself left out, shape (y, x); None where it was not asked to look.
+    """
+
+    n_pixels: int
+    references: FloatArray
+    totals: FloatArray
+    pairs: FloatArray
+    composites: FloatArray
+    variances: tuple[float, float]
+    mean_map: NDArray[np.float32] | None = None
+    variance_map: NDArray[np.float32] | None = None
+    out_of_range: NDArray[np.bool_] | None = None
+
+    @property
+    def frame_means(self) -> FloatArray:
+        """Mean of each frame over the used pixels [adu]."""
+        return self.references + self.totals / self.n_pixels
+
+    def differences(self) -> tuple[tuple[Estimate, ...], dict[int, Estimate]]:
+        """Estimate the variances of the pairs, and those of the composites by their number of frames."""
+        first = self.totals * np.resize([1.0, -1.0], len(self.totals))
+        pairs, composites = [], {}
+        for k, (pair, composite) in enumerate(zip(self.pairs, self.composites, strict=True)):
+            n = 2 * k + 2
+            pairs.append(difference_variance((first[n - 2 : n].sum(), *pair), self.n_pixels, 2))
+            composites[n] = difference_variance((first[:n].sum(), *composite), self.n_pixels, n)
+        return tuple(pairs), composites
+
+    def temporal(self) -> Estimate | None:
+        """Estimate the mean over pixels of the variance over frames, each frame's mean removed; None for one frame.
+
+        Notes
+        -----
+        With r a pixel's values above its frame's mean and d what the references were off by, its variance came out as
+        ``v + 2 cov(r, d) + var(d)`` for v. The sum of the covariances over pixels is zero; that of their squares is
+        ``var(d) / (n - 1) sum(v)``, exact only on average, which suffices for the error.
+        """
+        n = len(self.totals)
+        if n < 2:
+            return None
+        first, second = self.variances
+        shift = float((self.totals / self.n_pixels).var(ddof=1))
+        total = first - self.n_pixels * shift
+        squares = second - self.n_pixels * shift**2 - 2 * shift * total * (1 + 2 / (n - 1))
+        squares = max(squares, total**2 / self.n_pixels)  # what it cannot be below
+        return Estimate(total / (self.n_pixels - 1), (2 / (n + 1) * squares) ** 0.5 / self.n_pixels)
