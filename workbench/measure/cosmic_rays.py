@@ -56,7 +56,7 @@ def masked_rate(masked: MaskedMoments, bias: Estimate, exposure: float, gain: Af
     n = masked.n_frames
     poisson = poisson_variance(masked.temporal, bias, gain, masked.n_pixels)
     error = float(np.sqrt(masked.temporal.std_error**2 + poisson * (n - 1) / (n * (n + 1))))
-    notes = [LEFT_INSIDE, _what_was_masked(masked, gain)]
+    notes = [LEFT_INSIDE, _what_was_masked(masked)]
     scatter = _frame_scatter(masked, poisson)
     if scatter is not None:
         error = max(error, scatter / n**0.5)
@@ -81,11 +81,13 @@ def _frame_scatter(masked: MaskedMoments, poisson: float) -> float | None:
     return float(values.std(ddof=1))
 
 
-def _what_was_masked(masked: MaskedMoments, gain: AffineScalarFunc | None) -> str:
+def _what_was_masked(masked: MaskedMoments) -> str:
+    if not masked.n_events:
+        return "no cosmic ray was found"
     rays = f"{masked.n_events} cosmic ray{'s' * (masked.n_events != 1)}"
     return (
         f"{rays} left out: {masked.n_masked} samples with their neighbours, in {masked.n_hit_pixels} of "
-        f"{masked.n_pixels} pixels; seen {_from(masked.threshold, gain)}"
+        f"{masked.n_pixels} pixels"
     )
 
 

@@ -205,5 +205,4 @@ def _orders(plan: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def _with_error(value: float, error: float) -> str:
-    written, spread = rounded(value, error)
-    return f"{written} ± {spread}" if error else written
+    return " ± ".join(rounded(value, error)) if error else f"{value:.4g}"
