@@ -55,5 +55,8 @@ def _cell(row: Mapping[str, Any]) -> Html | str:
     value, error = row["value"], row["std_error"]
     if math.isnan(value):
         return "-"
-    text = " ± ".join(rounded(value, error))
-    return tag("span", f"✗ {text}", style=_LIE) if row["lies"] else f"✓ {text}"
+    mark = "✗" if row["lies"] else "✓"
+    text = " ".join((mark, *" ± ".join(rounded(value, error)).split())).replace(
+        " ", "\u00a0"
+    )  # a number stays in one line
+    return tag("span", text, style=_LIE) if row["lies"] else text
