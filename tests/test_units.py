@@ -56,6 +56,9 @@ def test_the_survey_sets_units(frames):
         "scaling_significance": "1",
         "scaling_in_light_frames": "1",
         "scaling_size": "electron",
+        "dark_current": "electron / s",
+        "dark_current_tiles": "electron / s",
+        "glow_exponent": "1",
     }
 
 
