@@ -85,13 +85,15 @@ def _draw_errors(axes: Axes, ladder: pd.DataFrame) -> None:
         errors = rows["scatter_error"] * _MILLI
         label = method.replace("_", " ")
         if len(rows):
-            axes.errorbar(
-                rows.index, rows["scatter"] * _MILLI, errors, fmt=marker, color=colour, ms=5, lw=1, label=label
-            )
-    axes.set_ylim(bottom=0)
+            hollow = (
+                {"mfc": "none", "ms": 10} if method.endswith("masked") else {"ms": 5}
+            )  # where another may lie under it
+            values = rows["scatter"] * _MILLI
+            axes.errorbar(rows.index, values, errors, fmt=marker, color=colour, lw=1, label=label, **hollow)
+    axes.set_ylim(0, 1.45 * axes.get_ylim()[1])
     axes.set_xticks(composite.index)
     _grid(axes)
-    legend(axes, "lower left")
+    legend(axes, "upper left", columns=2)
 
 
 def plot_scatter_causes(found: pd.DataFrame, published: pd.DataFrame) -> Figure | None:
