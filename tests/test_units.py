@@ -59,6 +59,7 @@ def test_the_survey_sets_units(frames):
         "dark_current": "electron / s",
         "dark_current_tiles": "electron / s",
         "glow_exponent": "1",
+        "read_noise": "electron",
     }
 
 

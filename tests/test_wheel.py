@@ -61,5 +61,10 @@ def test_an_installed_wheel_reports_without_the_checkout(wheel, tmp_path):
     command = [python, "-m", "workbench", "report", "-o", "out"]
     done = subprocess.run(command, **shared, check=False)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.ipynb", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "pixels",
+        "report.html",
+        "report.ipynb",
+        "results.json",
+    ]
     assert "electron / adu" in done.stdout

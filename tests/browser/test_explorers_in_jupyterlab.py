@@ -51,7 +51,8 @@ def _explorer_cells(notebook: Path) -> list[int]:
     return [
         i
         for i, cell in enumerate(cells)
-        if cell["cell_type"] == "code" and re.search(r"^explore_\w+\(", "".join(cell["source"]), re.MULTILINE)
+        if cell["cell_type"] == "code"
+        and re.search(r"^(explorers\.)?explore_\w+\(", "".join(cell["source"]), re.MULTILINE)
     ]
 
 

@@ -16,10 +16,12 @@ from workbench.measure.hot_fraction import hot_pixels
 from workbench.measure.maps import grid, picture
 from workbench.measure.noise import hidden_by_rounding
 from workbench.measure.noise_budget import bias_budget, dark_budget, switching_noise
+from workbench.measure.numbers import number
 from workbench.measure.pixel_flags import FLAG_MEANINGS, PixelFlag
 from workbench.measure.pixel_stacks import PixelStack
 from workbench.measure.pixels import PixelClasses, classify_pixels
 from workbench.measure.popular_survey import Shots, popular_rows
+from workbench.measure.read_noise_map import read_noise_distribution, read_noise_map
 from workbench.results import Measurement
 from workbench.stack.power_sums import Estimate
 from workbench.stack.variance import levels
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.measure.dark_map import DarkMap
     from workbench.measure.dark_typical import Typical
     from workbench.measure.exposures import MeasuredSeries, Reference
+    from workbench.measure.frame_noise import FrameNoise
     from workbench.measure.glow import GlowGrowth
     from workbench.measure.noise_budget import NoiseTerm
     from workbench.measure.record import Record
@@ -208,6 +211,7 @@ class PatternSurvey:
         with record.attempt("noise_budget"):
             excluded = self.found.excluded
             bias = frame_noise(self.area.load(self.reference.frames.rows), self.reference.moments, excluded)
+            self._read_noise(bias)
             flags = None if classes is None or classes.telegraph_fraction is None else classes.flags
             jumping = None if flags is None else (flags & _READ_JUMPS) != 0
             self._rows("bias", self.reference.exposure, bias.n_frames, bias_budget(bias, lattice, jumping))
@@ -220,6 +224,23 @@ class PatternSurvey:
                 switching = (flags & PixelFlag.TELEGRAPH_DARK) != 0
                 known["dark-current telegraph"] = switching_noise(dark, bias, switching, self.gain)
             self._rows("dark", longest.exposure, dark.n_frames, dark_budget(dark, bias, lattice, jumping, known))
+
+    def _read_noise(self, bias: FrameNoise) -> None:
+        """Record how the read noise differs from pixel to pixel; without a gain in adu."""
+        record, lattice, zero = self.record, self.values.lattice, self.reference.moments
+        if zero.variance_map is None:
+            return
+        scale = number(1.0, 0.0) if self.gain is None else self.gain
+        unit = "adu" if self.gain is None else "electron"
+        maps, shared = (zero.variance_map, zero.n_frames, self.found.excluded), bias.temporal.shared
+        spread = read_noise_distribution(*maps, lattice, scale, common=shared)
+        found = {name: getattr(spread, name) for name in ("median", "spread", "tail")}
+        figures = {name: float(one.nominal_value) for name, one in found.items()}
+        errors = {name: float(one.std_dev) for name, one in found.items()}
+        fit = {"chi2": spread.chi2, "dof": spread.dof, "n_pixels": spread.n_pixels, "n_frames": spread.n_frames}
+        record.fit("read_noise", {**_temperature(record), "unit": unit, **figures, "std_errors": errors, **fit})
+        values = np.where(self.found.excluded, np.nan, read_noise_map(maps[0], lattice, float(scale.nominal_value)))
+        record.results.maps[f"{record.place}/read_noise"] = picture(values, unit, f"read noise, {maps[1]} bias frames")
 
     def _rows(self, frames: str, exposure: float, n_frames: int, terms: Iterable[NoiseTerm]) -> None:
         for one in terms:

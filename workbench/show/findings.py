@@ -50,7 +50,17 @@ def budget_html(results: Results) -> Html:
             "noise": "noise [electron]",
         }
         parts.append(rows_html(chosen, titles, caption=title))
-    return joined(parts)
+    return joined([*parts, *(_read_noise(row) for row in results.fits.get("read_noise", []))])
+
+
+def _read_noise(row: Mapping[str, Any]) -> Html:
+    errors = row["std_errors"]
+    median, spread, tail = (_with_error(row[name], errors[name]) for name in ("median", "spread", "tail"))
+    return tag(
+        "p",
+        f"The median pixel has a read noise of {median} {row['unit']}; its natural logarithm scatters by {spread} over "
+        f"the pixels. A share of {tail} of them is noisier than that scatter leads to expect: telegraph pixels among them.",
+    )
 
 
 def _budget_row(row: Mapping[str, Any]) -> dict[str, Any]:

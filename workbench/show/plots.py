@@ -217,12 +217,16 @@ def plot_photon_transfer(results: Results, group: str | None = None, region: str
 
 
 def plot_maps(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
-    """Draw where the longest darks are brighter or darker than the bias [adu], and where they are noisier [adu2]."""
+    """Draw where the longest darks are brighter or darker than the bias [adu], and noisier [adu2]; read noise."""
     prefix = "/".join(part for part in (group or _first_group(results), region) if part)
-    names = [f"{prefix}/{name}" for name in ("dark_minus_bias", "variance") if f"{prefix}/{name}" in results.maps]
+    names = [
+        f"{prefix}/{name}"
+        for name in ("dark_minus_bias", "variance", "read_noise")
+        if f"{prefix}/{name}" in results.maps
+    ]
     if not names:
         return None
-    figure = new_picture(4.9 * len(names), 3.9)
+    figure = new_picture(4.2 * len(names), 3.6)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         values = results.maps[name]
         unit = str(values.attrs["units"]).replace("adu2", "adu²")
