@@ -59,7 +59,7 @@ def _read_noise(row: Mapping[str, Any]) -> Html:
     return tag(
         "p",
         f"The median pixel has a read noise of {median} {row['unit']}; its natural logarithm scatters by {spread} over "
-        f"the pixels. A share of {tail} of them is noisier than that scatter leads to expect: telegraph pixels among them.",
+        f"the pixels. A share of {tail} of them is noisier than that leads to expect: telegraph pixels are among them.",
     )
 
 

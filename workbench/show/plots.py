@@ -230,7 +230,7 @@ def plot_maps(results: Results, group: str | None = None, region: str | None = N
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         values = results.maps[name]
         unit = str(values.attrs["units"]).replace("adu2", "adu²")
-        dress(axes, title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]").title.set_fontsize(8.5)
+        dress(axes, title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]").title.set_fontsize(7.5)
         low, high = np.nanpercentile(values, (1, 99))
         shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=_extent(values))
         figure.colorbar(shown, ax=axes, label=f"[{unit}], block means, 1 to 99 %", shrink=0.85)
