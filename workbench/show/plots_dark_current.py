@@ -127,7 +127,7 @@ def plot_scatter_causes(found: pd.DataFrame, published: pd.DataFrame) -> Figure 
     left.set_xticks(n)
     legend(left, "best")
     _grid(left)
-    dress(right, title="Rms of the seven values", x="[electron/s]; bars: 5 to 95 % of the tables", y="")
+    dress(right, title=f"Rms of the {len(n)} values", x="[electron/s]; bars: 5 to 95 % of the tables", y="")
     rows = np.arange(len(found))[::-1]
     bars = np.array([found["rms"] - found["rms_low"], found["rms_high"] - found["rms"]])
     right.errorbar(found["rms"], rows, xerr=bars, fmt="o", color=BLUE, ms=5)
