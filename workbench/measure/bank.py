@@ -28,6 +28,8 @@ from workbench.results import Measurement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from workbench.results import Results
 
 __all__ = ["bank_camera", "bank_table", "run_bank", "trial"]
@@ -164,7 +166,8 @@ def bank_table(pulls: pd.DataFrame) -> pd.DataFrame:
         Index ``name, method``; columns ``cameras``, ``measured`` (and claimed), ``not_claimed``, ``excused`` (not
         measured, with a reason), ``mean_pull`` and its ``spread``, ``coverage_68``, ``coverage_95`` of the stated
         intervals, ``bias`` (mean deviation relative to the truth, weighted with its precision), ``efficiency``
-        (variance of an ideal estimator over the mean square deviation) and ``reasons`` of the excused.
+        (variance of an ideal estimator over the squared scatter, that within which 68 % of the cameras lie, since a
+        method may rightly state a large error on a few) and ``reasons`` of the excused.
     """
     n_cameras = pulls["camera"].nunique()
     given = pulls[pulls["reason"] == ""]
@@ -202,8 +205,13 @@ def _summary(rows: pd.DataFrame) -> dict[str, float]:
         "spread": float(pull.std(ddof=1)),
         **{key: float(np.mean(np.abs(pull) < within)) for key, within in _WITHIN.items()},
         "bias": float((apart * truth / error**2).sum() / weight) if weight else float("nan"),
-        "efficiency": float(1 / np.mean((apart[known] / ideal[known]) ** 2)) if known.any() else float("nan"),
+        "efficiency": _efficiency(apart[known] / ideal[known]) if known.any() else float("nan"),
     }
+
+
+def _efficiency(deviations: NDArray[np.float64]) -> float:
+    """Compare deviations from the truth, in ideal standard errors, with those of a normal law, by their 68 % range."""
+    return float((_WITHIN["coverage_68"] / np.quantile(np.abs(deviations), 0.68)) ** 2)
 
 
 def _excuses(pulls: pd.DataFrame, name: str, method: str, measured: set[int]) -> list[str]:

@@ -13,7 +13,7 @@ from workbench.camera.specimen import arrhenius
 
 SHAPE = (128, 160)
 TEMPERATURE = -20.0  # deg_C
-WARMER = (-10.0, 0.0)  # deg_C
+WARMER = (0.0, 15.0)  # deg_C: far enough for faint dark currents to be seen, and to be seen growing
 N_BIAS = 20
 N_DARKS = 4  # of each exposure
 SHARES = (0.05, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the longest exposure
