@@ -10,7 +10,7 @@ from workbench.results import Measurement, NotMeasured, Results
 from workbench.show import facts, tables
 from workbench.show.markup import Html, table, tag
 from workbench.show.published import published_convergence
-from workbench.show.selection import key_measurements
+from workbench.show.selection import key_measurements, rows_of
 from workbench.show.terminal import aligned, results_table
 from workbench.show.words import meaning, printable
 
@@ -314,3 +314,10 @@ def test_printable_leaves_letters_of_any_script_alone():
 
 def test_nothing_to_align_is_nothing():
     assert aligned([]) == []
+
+
+def test_a_group_without_regions_keeps_its_rows_beside_one_that_has_some():
+    rows = [{"group": "g1", "value": 1.0}, {"group": "g2", "region": "left", "value": 2.0}]
+    results = Results(dataset={"name": "two", "n_frames": 2, "n_used": 2, "sha256": ""}, tables={"some": rows})
+    assert rows_of(results, "some", "g1", None)["value"].tolist() == [1.0]
+    assert rows_of(results, "some", "g2", "left")["value"].tolist() == [2.0]

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import xarray as xr
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
@@ -87,6 +88,18 @@ def dress(axes: Axes, *, title: str, x: str, y: str) -> Axes:
 def legend(axes: Axes, where: Literal["best", "upper left", "lower left"], columns: int = 1) -> None:
     """Add a frameless legend that stays in the background."""
     axes.legend(loc=where, ncols=columns, fontsize=_FONT["legend"], frameon=False, handlelength=1.6, borderaxespad=0.3)
+
+
+def add_grid(axes: Axes) -> None:
+    """Draw faint grid lines."""
+    axes.grid(color=GREY, alpha=0.2, lw=0.6)
+
+
+def extent_of(values: xr.DataArray) -> tuple[float, float, float, float]:
+    """Return the edges of a map whose coordinates are the centres of its blocks, rows downward."""
+    x, y = (np.asarray(values[side], dtype=np.float64) for side in ("x", "y"))
+    half_x, half_y = (abs(side[1] - side[0]) / 2 for side in (x, y))
+    return float(x[0] - half_x), float(x[-1] + half_x), float(y[-1] + half_y), float(y[0] - half_y)
 
 
 def decimate(image: NDArray[Any], factor: int, threshold: float) -> NDArray[Any]:

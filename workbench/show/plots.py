@@ -20,17 +20,18 @@ from workbench.show.canvas import (
     ORANGE,
     SKY,
     VERMILION,
+    add_grid,
     dress,
+    extent_of,
     legend,
     new_picture,
 )
+from workbench.show.selection import first_group, fits_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    import xarray as xr
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from workbench.results import Results
@@ -40,37 +41,14 @@ _SERIES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"
 _LINE_STYLES = {"constant": ":", "linear": "--", "quadratic": "-"}
 
 
-def _rows(results: Results, name: str, group: str | None, region: str | None) -> pd.DataFrame:
-    """Return the rows of a table of one group (the first where none is named) and region."""
-    table = results.table(name)
-    if not len(table) or "group" not in table:
-        return table
-    table = table[table["group"] == (group or table["group"].iloc[0])]
-    if "region" in table and len(table):
-        table = table[table["region"] == (region or table["region"].iloc[0])]
-    return table
-
-
-def _fits(results: Results, name: str, group: str | None, region: str | None) -> list[dict[str, Any]]:
-    found = results.fits.get(name, [])
-    group = group or (found[0]["group"] if found else None)
-    found = [fit for fit in found if fit["group"] == group]
-    region = region or (found[0].get("region") if found else None)
-    return [fit for fit in found if fit.get("region") == region]
-
-
-def _grid(axes: Axes) -> None:
-    axes.grid(color=GREY, alpha=0.2, lw=0.6)
-
-
 def plot_dark_mean(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw the dark mean [adu] against exposure [s] with the preferred fit of each temperature and the bias level."""
-    table = _rows(results, "dark_mean", group, region)
+    table = rows_of(results, "dark_mean", group, region)
     if not len(table):
         return None
     figure = new_picture(*_SIZE)
     axes = dress(figure.subplots(), title="Mean of a dark", x="exposure [s]", y="mean [adu]")
-    fits = _fits(results, "dark_mean", group, region)
+    fits = fits_of(results, "dark_mean", group, region)
     for (colour, marker), part in zip(_SERIES, _by_fit(table, fits), strict=False):
         rows, fit = part
         label = "darks" + _at(rows)
@@ -84,7 +62,7 @@ def plot_dark_mean(results: Results, group: str | None = None, region: str | Non
     for level in results.select("bias_level", **where):
         axes.axhspan(level.value - level.std_error, level.value + level.std_error, color=GREY, alpha=0.35, lw=0)
         axes.axhline(level.value, color=BLACK, ls=":", label="bias level")
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "best")
     return figure
 
@@ -114,14 +92,14 @@ def _at(rows: pd.DataFrame) -> str:
 
 def plot_variance(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw the temporal variance [adu2] of a dark against exposure [s] with its weighted line."""
-    table = _rows(results, "variance", group, region)
+    table = rows_of(results, "variance", group, region)
     if not len(table):
         return None
     figure = new_picture(_SIZE[0], _SIZE[1] + 0.9)
     axes, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     dress(axes, title="Noise of a dark", x="", y="temporal variance [adu²]")
     dress(lower, title="", x="exposure [s]", y="off the line [adu²]")
-    fits = [fit for fit in _fits(results, "variance", group, region) if fit["weights"] == "weighted"]
+    fits = [fit for fit in fits_of(results, "variance", group, region) if fit["weights"] == "weighted"]
     for (colour, marker), (rows, fit) in zip(_SERIES, _by_fit(table, fits), strict=False):
         label = "darks" + _at(rows)
         axes.errorbar(
@@ -135,8 +113,8 @@ def plot_variance(results: Results, group: str | None = None, region: str | None
             off = rows["variance"] - a - b * rows["exposure"]
             lower.errorbar(rows["exposure"], off, rows["std_error"], fmt=marker, color=colour, ms=4)
     lower.axhline(0, color=GREY, lw=1)
-    _grid(axes)
-    _grid(lower)
+    add_grid(axes)
+    add_grid(lower)
     legend(axes, "upper left")
     return figure
 
@@ -161,7 +139,7 @@ def plot_convergence(
     group, region
         Which; the first where none is named.
     """
-    table = _rows(results, "convergence", group, region)
+    table = rows_of(results, "convergence", group, region)
     if not len(table):
         return None
     table = table[table["exposure"] == table["exposure"].max()]
@@ -179,14 +157,14 @@ def plot_convergence(
     if truth is not None and electrons:
         axes.axhline(truth, color=BLACK, ls=":", label="truth")
     axes.set_xticks(sorted(set(table["n_frames"])))
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "best")
     return figure
 
 
 def plot_photon_transfer(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw the variance of the flats [adu2] against their mean [adu], the line 1/K and the residuals from it."""
-    table = _rows(results, "gain_levels", group, region)
+    table = rows_of(results, "gain_levels", group, region)
     if not len(table):
         return None
     where = {"group": table["group"].iloc[0]} | ({"region": table["region"].iloc[0]} if "region" in table else {})
@@ -211,14 +189,14 @@ def plot_photon_transfer(results: Results, group: str | None = None, region: str
     lower.axhline(0, color=VERMILION, lw=1.5)
     upper.ticklabel_format(axis="y", scilimits=(0, 4), useMathText=True)
     for axes in (upper, lower):
-        _grid(axes)
+        add_grid(axes)
     legend(upper, "upper left")
     return figure
 
 
 def plot_maps(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw where the longest darks are brighter or darker than the bias [adu], and noisier [adu2]; read noise."""
-    prefix = "/".join(part for part in (group or _first_group(results), region) if part)
+    prefix = "/".join(part for part in (group or first_group(results), region) if part)
     names = [
         f"{prefix}/{name}"
         for name in ("dark_minus_bias", "variance", "read_noise")
@@ -232,14 +210,14 @@ def plot_maps(results: Results, group: str | None = None, region: str | None = N
         unit = str(values.attrs["units"]).replace("adu2", "adu²")
         dress(axes, title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]").title.set_fontsize(7.5)
         low, high = np.nanpercentile(values, (1, 99))
-        shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=_extent(values))
+        shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=extent_of(values))
         figure.colorbar(shown, ax=axes, label=f"[{unit}], block means, 1 to 99 %", shrink=0.85)
     return figure
 
 
 def plot_scaling(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw what is left of a dark after subtracting a longer one scaled to it: how sure, how harmful, how large."""
-    prefix = "/".join(part for part in (group or _first_group(results), region) if part)
+    prefix = "/".join(part for part in (group or first_group(results), region) if part)
     if f"{prefix}/scaling_size" not in results.maps:
         return None
     panels = {
@@ -252,18 +230,7 @@ def plot_scaling(results: Results, group: str | None = None, region: str | None 
         values = results.maps[f"{prefix}/{name}"]
         dress(axes, title=title, x="column [pixel]", y="row [pixel]")
         limit = float(np.nanmax(np.abs(values)))
-        shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=_extent(values))
+        shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=extent_of(values))
         figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
     figure.suptitle(f"Dark of {values.attrs['long_name']}", fontsize=9.5)
     return figure
-
-
-def _extent(values: xr.DataArray) -> tuple[float, float, float, float]:
-    """Return the edges of a map whose coordinates are the centres of its blocks, rows downward."""
-    x, y = (np.asarray(values[side], dtype=np.float64) for side in ("x", "y"))
-    half_x, half_y = (abs(side[1] - side[0]) / 2 for side in (x, y))
-    return float(x[0] - half_x), float(x[-1] + half_x), float(y[-1] + half_y), float(y[0] - half_y)
-
-
-def _first_group(results: Results) -> str:
-    return next(iter(results.maps), "/").split("/", maxsplit=1)[0]

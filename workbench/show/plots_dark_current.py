@@ -14,11 +14,11 @@ from workbench.show.canvas import (
     ORANGE,
     SKY,
     VERMILION,
+    add_grid,
     dress,
     legend,
     new_picture,
 )
-from workbench.show.plots import _grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def _draw_bias(axes: Axes, ladder: pd.DataFrame) -> None:
     axes.axvline(ladder.attrs["truth"] * _MILLI, color=BLACK, ls=":", label="truth")
     axes.set_yticks(rows, [f"{name.replace('_', ' ')} ({n})" for name, n in last["n_frames"].items()])
     axes.set_ylim(-0.6, len(last) + 0.9)
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "upper left", columns=2)
 
 
@@ -92,7 +92,7 @@ def _draw_errors(axes: Axes, ladder: pd.DataFrame) -> None:
             axes.errorbar(rows.index, values, errors, fmt=marker, color=colour, lw=1, label=label, **hollow)
     axes.set_ylim(0, 1.45 * axes.get_ylim()[1])
     axes.set_xticks(composite.index)
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "upper left", columns=2)
 
 
@@ -126,7 +126,7 @@ def plot_scatter_causes(found: pd.DataFrame, published: pd.DataFrame) -> Figure 
     left.plot(n, values, "s--", color=BLACK, ms=5, lw=1, label="published for the QHY163M")
     left.set_xticks(n)
     legend(left, "best")
-    _grid(left)
+    add_grid(left)
     dress(right, title=f"Rms of the {len(n)} values", x="[electron/s]; bars: 5 to 95 % of the tables", y="")
     rows = np.arange(len(found))[::-1]
     bars = np.array([found["rms"] - found["rms_low"], found["rms_high"] - found["rms"]])
@@ -136,7 +136,7 @@ def plot_scatter_causes(found: pd.DataFrame, published: pd.DataFrame) -> Figure 
     right.set_yticks(rows, list(found.index))
     right.set_ylim(-0.6, len(found) + 0.3)
     legend(right, "upper left")
-    _grid(right)
+    add_grid(right)
     return figure
 
 

@@ -21,11 +21,13 @@ from workbench.show.canvas import (
     ORANGE,
     SKY,
     VERMILION,
+    add_grid,
     dress,
+    extent_of,
     legend,
     new_picture,
 )
-from workbench.show.plots import _extent, _first_group, _fits, _grid, _rows
+from workbench.show.selection import first_group, fits_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +59,7 @@ _MARKS: dict[PixelFlag, tuple[str, str, float, bool]] = {
 
 
 def _place(results: Results, group: str | None, region: str | None) -> str:
-    return "/".join(part for part in (group or _first_group(results), region) if part)
+    return "/".join(part for part in (group or first_group(results), region) if part)
 
 
 def plot_dark_current_map(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
@@ -93,12 +95,12 @@ def plot_dark_current_map(results: Results, group: str | None = None, region: st
 def _map(axes: Axes, values: xr.DataArray, factor: float, limits: Sequence[float]) -> AxesImage:
     axes.set_facecolor("#E5E5E5")  # what is not known
     low, high = limits
-    return axes.imshow(values.to_numpy() * factor, cmap=MAP_CMAP, vmin=low, vmax=high, extent=_extent(values))
+    return axes.imshow(values.to_numpy() * factor, cmap=MAP_CMAP, vmin=low, vmax=high, extent=extent_of(values))
 
 
 def plot_glow(results: Results, group: str | None = None, region: str | None = None) -> Figure | None:
     """Draw the glow [adu] against exposure [s] with both laws, what each misses, and the exponent over the sensor."""
-    fits = _fits(results, "glow", group, region)
+    fits = fits_of(results, "glow", group, region)
     if not fits:
         return None
     fit = fits[0]
@@ -150,7 +152,7 @@ def _draw_growth(upper: Axes, lower: Axes, fit: dict[str, Any]) -> None:
     lower.axhspan(-1, 1, color=GREY, alpha=0.15, lw=0)
     for axes in (upper, lower):
         axes.set_xscale("log")
-        _grid(axes)
+        add_grid(axes)
     upper.set_yscale("log", nonpositive="clip")
     upper.set_ylim(bottom=0.5 * float(glow[seen].min()) if seen.any() else None)
     lower.xaxis.set_major_formatter(LogFormatterMathtext())
@@ -164,7 +166,7 @@ def plot_pixel_classes(results: Results, group: str | None = None, region: str |
     The cut-out is the whole sensor where so many fit in, else the part with most classes. Results that were read from a
     file have the counts alone.
     """
-    table = _rows(results, "pixel_classes", group, region)
+    table = rows_of(results, "pixel_classes", group, region)
     if not len(table):
         return None
     table = table[table["pixel_class"] != "not_judged"]

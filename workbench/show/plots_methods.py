@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from workbench.results import rounded
-from workbench.show.canvas import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, dress, legend, new_picture
-from workbench.show.plots import _fits, _grid, _rows
+from workbench.show.canvas import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, add_grid, dress, legend, new_picture
+from workbench.show.selection import fits_of, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def plot_truth_table(table: pd.DataFrame, exposures: tuple[float, float] | None 
         axes.set_xscale("log")
         axes.set_yscale("symlog", linthresh=linear)
         _ticks(axes, linear)
-        _grid(axes)
+        add_grid(axes)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
     return figure
@@ -132,7 +132,7 @@ def plot_popular_methods(
     Figure or None
         None without a gain as well, since mean and noise then have no common unit.
     """
-    table = _rows(results, "popular_methods", group, region)
+    table = rows_of(results, "popular_methods", group, region)
     table = table[(table["quantity"] == "dark_current") & table["value"].notna()] if len(table) else table
     if not len(table):
         return None
@@ -175,9 +175,9 @@ def dark_points(results: Results, group: str | None = None, region: str | None =
 
     Columns ``exposure``, ``mean``, ``mean_error``, ``variance``, ``variance_error``; no rows where there are none.
     """
-    rows = _rows(results, "popular_methods", group, region)
+    rows = rows_of(results, "popular_methods", group, region)
     rows = rows[rows["method"] == "gain_from_darks"] if len(rows) else rows
-    means, noise = (_rows(results, name, group, region) for name in ("dark_mean", "variance"))
+    means, noise = (rows_of(results, name, group, region) for name in ("dark_mean", "variance"))
     if not (len(rows) and len(means) and len(noise)):
         return means.iloc[:0]
     means = means.rename(columns={"std_error": "mean_error"})
@@ -214,11 +214,11 @@ def plot_gain_from_darks(
     figure = new_picture(3.6 * panels, 3.7)
     left, middle, *right = figure.subplots(1, panels)
     _against_mean(left, points, _gain_row(results, group, region))
-    _against_time(middle, points, _fits(results, "variance", group, region))
+    _against_time(middle, points, fits_of(results, "variance", group, region))
     for axes in right:
         _against_pixels(axes, pixels)  # type: ignore[arg-type]
     for axes in figure.axes:
-        _grid(axes)
+        add_grid(axes)
         axes.margins(y=0.15)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
@@ -227,7 +227,7 @@ def plot_gain_from_darks(
 
 
 def _gain_row(results: Results, group: str | None, region: str | None) -> dict[str, Any]:
-    rows = _rows(results, "popular_methods", group, region)
+    rows = rows_of(results, "popular_methods", group, region)
     row: dict[str, Any] = rows[rows["method"] == "gain_from_darks"].iloc[0].to_dict()
     return row
 

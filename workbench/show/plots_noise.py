@@ -24,11 +24,13 @@ from workbench.show.canvas import (
     ORANGE,
     SKY,
     VERMILION,
+    add_grid,
     dress,
+    extent_of,
     legend,
     new_picture,
 )
-from workbench.show.plots import _extent, _grid, _rows
+from workbench.show.selection import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +65,7 @@ def budget_of(results: Results, group: str | None = None, region: str | None = N
         The rows of ``noise_budget`` and two columns more: ``rms`` and ``rms_error``, in electron where a gain is known,
         else in adu; ``attrs["units"]`` says which. Both are NaN where a variance is not above its error.
     """
-    table = _rows(results, "noise_budget", group, region).copy()
+    table = rows_of(results, "noise_budget", group, region).copy()
     if not len(table):
         return table
     seen = table["variance"] > table["std_error"]
@@ -173,7 +175,7 @@ def plot_read_noise(
     title = "Where it is noisy" + (f", blocks of {side} x {side} pixels" if side > 1 else "")
     dress(left, title=title, x="column [pixel]", y="row [pixel]")
     low, high = np.nanpercentile(shown, (1, 99))
-    image = left.imshow(shown, cmap=MAP_CMAP, vmin=low, vmax=high, extent=_extent(blocks))
+    image = left.imshow(shown, cmap=MAP_CMAP, vmin=low, vmax=high, extent=extent_of(blocks))
     figure.colorbar(image, ax=left, label=f"read noise [{unit} rms], 1 to 99 %", shrink=0.85)
     dress(
         right,
@@ -202,7 +204,7 @@ def _distribution(axes: Axes, values: FloatArray, law: ReadNoiseDistribution, ro
     axes.set_yscale("log")
     axes.set_ylim(0.7, 50 * max(counts.max(), alone.max()))
     axes.set_xlim(0, edges[-1])
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "upper left")
 
 
@@ -292,6 +294,6 @@ def plot_quantisation(noise: FloatArray, variances: Mapping[str, FloatArray], he
     axes.set_xscale("log")
     axes.set_xlim(noise.min() / 1.1, max(noise.max(), here or 0.0) * 1.1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "best")
     return figure

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from workbench.measure.planning import depth_loss
-from workbench.show.canvas import BLACK, GREEN, ORANGE, SKY, VERMILION, dress, legend, new_picture
-from workbench.show.plots import _grid, _rows
+from workbench.show.canvas import BLACK, GREEN, ORANGE, SKY, VERMILION, add_grid, dress, legend, new_picture
+from workbench.show.selection import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def frame_variances(
 
     The first is that of a bias frame, rounding included, the second dark minus bias; None where no budget tells them.
     """
-    table = _rows(results, "noise_budget", group, region)
+    table = rows_of(results, "noise_budget", group, region)
     if not len(table):
         return None
     found = dict(zip(table["term"], table["variance"], strict=True))
@@ -64,7 +64,7 @@ def plot_depth_loss(
     if variances is None:
         return None
     read, dark = variances
-    table = _rows(results, "noise_budget", group, region)
+    table = rows_of(results, "noise_budget", group, region)
     exposure = table.loc[table["frames"] == "dark", "exposure"].iloc[0]
     figure = new_picture(7.2, 3.8)
     title = f"{n_lights} lights of {exposure:g} s minus a master dark"
@@ -78,6 +78,6 @@ def plot_depth_loss(
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "lower left")
     return figure

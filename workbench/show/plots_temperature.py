@@ -19,12 +19,13 @@ from workbench.show.canvas import (
     GREY,
     ORANGE,
     VERMILION,
+    add_grid,
     dress,
     legend,
     new_picture,
     nice_limits,
 )
-from workbench.show.plots import _fits, _grid, _rows
+from workbench.show.selection import fits_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,10 +94,10 @@ def plot_temperature(results: Results, group: str | None = None, region: str | N
     group, region
         Which; the first where none is named.
     """
-    table = _rows(results, "temperature", group, region)
+    table = rows_of(results, "temperature", group, region)
     if len(table) < 2:
         return None
-    fits = _fits(results, "temperature", group or str(table["group"].iloc[0]), region)
+    fits = fits_of(results, "temperature", group or str(table["group"].iloc[0]), region)
     figure = new_picture(7.2, 5.2 if fits else 4.0)
     shares = (2, 1) if fits else (1,)
     panels = np.atleast_1d(figure.subplots(len(shares), 1, sharex=True, height_ratios=shares))
@@ -118,7 +119,7 @@ def plot_temperature(results: Results, group: str | None = None, region: str | N
         _draw_misfits(panels[1], table, fits, grid)
     panels[-1].set_xlabel("1/kT [1/eV]", fontsize=9.5)
     for axes in panels:
-        _grid(axes)
+        add_grid(axes)
     return figure
 
 
@@ -186,7 +187,7 @@ def plot_tolerance(results: Results, group: str | None = None, region: str | Non
     if found is None:
         return None
     at = float(found.conditions["temperature"])
-    seen = _rows(results, "temperature", where.get("group"), where.get("region"))["temperature"]
+    seen = rows_of(results, "temperature", where.get("group"), where.get("region"))["temperature"]
     grid = np.linspace(float(seen.min()) - _RANGE, float(seen.max()) + _RANGE, 200)
     ratio = ((grid + ZERO_CELSIUS) / (at + ZERO_CELSIUS)) ** 2
     doubling, error = found.value * ratio, found.std_error * ratio
@@ -203,7 +204,7 @@ def plot_tolerance(results: Results, group: str | None = None, region: str | Non
     right.set_ylim(0.0, None)
     for axes in (left, right):
         axes.axvspan(float(seen.min()), float(seen.max()), color=GREY, alpha=0.15, lw=0, label="darks taken here")
-        _grid(axes)
+        add_grid(axes)
         legend(axes, "best")
     return figure
 
@@ -220,7 +221,7 @@ def plot_energies(results: Results, group: str | None = None, region: str | None
     group, region
         Which; the first where none is named.
     """
-    fits = _fits(results, "energies", group, region)
+    fits = fits_of(results, "energies", group, region)
     if not fits:
         return None
     fit, at = fits[0], fits[0]["temperature"]
@@ -238,7 +239,7 @@ def plot_energies(results: Results, group: str | None = None, region: str | None
     label = f"hot pixels, {' ± '.join(rounded(-less, error))} eV less"
     right.plot(_MISMATCH, _left(less, x), _HOT[1], color=_HOT[0], lw=1.5, label=label)
     for axes in (left, right):
-        _grid(axes)
+        add_grid(axes)
         legend(axes, "best")
     return figure
 
@@ -283,6 +284,6 @@ def plot_hot_growth(
         axes.axhline(growth, color=colour, ls=style, lw=1.5, label=f"growth of {name} pixels: {number}")
     axes.set_xscale("log")
     axes.set_ylim(*nice_limits(0.7 * min(normal[0], hot[0]), 1.3 * max(normal[0], hot[0])))
-    _grid(axes)
+    add_grid(axes)
     legend(axes, "best")
     return figure

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.units import NOMENCLATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import pandas as pd
 
     from workbench.results import Measurement, NotMeasured, Results
 
@@ -136,3 +138,30 @@ def _without_doubles(results: Results) -> list[Measurement]:
 
 def _exposure(one: Measurement) -> float:
     return float(one.conditions.get("exposure") or 0.0)
+
+
+def rows_of(results: Results, name: str, group: str | None, region: str | None) -> pd.DataFrame:
+    """Return the rows of a table of one group (the first where none is named) and region."""
+    table = results.table(name)
+    if not len(table) or "group" not in table:
+        return table
+    table = table[table["group"] == (group or table["group"].iloc[0])]
+    if "region" not in table or not len(table):
+        return table
+    wanted = region or table["region"].iloc[0]
+    # another group may have regions where this one has none
+    return table[table["region"] == wanted if isinstance(wanted, str) else table["region"].isna()]
+
+
+def fits_of(results: Results, name: str, group: str | None, region: str | None) -> list[dict[str, Any]]:
+    """Return the fits of that name of one group (the first where none is named) and region."""
+    found = results.fits.get(name, [])
+    group = group or (found[0]["group"] if found else None)
+    found = [fit for fit in found if fit["group"] == group]
+    region = region or (found[0].get("region") if found else None)
+    return [fit for fit in found if fit.get("region") == region]
+
+
+def first_group(results: Results) -> str:
+    """Name the first group that has a map."""
+    return next(iter(results.maps), "/").split("/", maxsplit=1)[0]
