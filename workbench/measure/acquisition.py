@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.results import Results
 
 _BIAS, _FEWEST_BIAS = 20, 10
+_OF_THE_MAP = ("dark_current_typical", "hot_pixel_fraction")
 _LEVELS = (5, 17, 29, 41, 53, 65)  # % of saturation
 _FAR = 3.0  # K between darks and the bias frames that serve them
 _FILES = {
@@ -78,7 +79,16 @@ def _files(results: Results) -> Iterator[Shots]:
 
 
 def _bias(held: Holdings) -> Iterator[Shots]:
-    names = ("bias_level", "offset_drift", "read_noise", "dark_current", "dark_below_bias", "dark_scaling")
+    names = (
+        "bias_level",
+        "offset_drift",
+        "read_noise",
+        "dark_current",
+        "dark_below_bias",
+        "dark_scaling",
+        *_OF_THE_MAP,
+    )
+    names += ("glow_exponent", "telegraph_fraction", *_OF_THE_MAP)
     how = f"shortest exposure, shutter closed; {SAME_CAMERA} and temperature as the darks"
     drift = f"offset drift to {100 / (2 * (_BIAS - 1)) ** 0.5:.0f} %"
     if held.n_bias < _FEWEST_BIAS:
@@ -102,6 +112,7 @@ def _bias(held: Holdings) -> Iterator[Shots]:
 
 def _flats(held: Holdings) -> Iterator[Shots]:
     enables = ("gain", "native_gain", "linearity_error", "read_noise", "dark_current", "full_well", "dynamic_range")
+    enables += _OF_THE_MAP
     levels = ", ".join(str(level) for level in _LEVELS)
     how = f"pairs of flats at {levels} % of saturation, steady lamp, one exposure a pair; {SAME_CAMERA}"
     precision = f"gain to {100 * (2 / (held.n_pixels * len(_LEVELS))) ** 0.5:.1g} %"
