@@ -50,7 +50,7 @@ def report(
             Measurement("bias_level", 1600, 1, "adu", "", {"group": group, "temperature": warm}, bias)
             for warm in bias_at
         ]
-    term = {"group": group, "term": "temporal variance of a bias", "variance": 46.0, "n_frames": bias}
+    term = {"group": group, "frames": "bias", "term": "temporal variance of a bias", "variance": 46.0, "n_frames": bias}
     verdict = Verdict(scaling, reason, {"by_group": [{"group": group, "value": scaling, "reason": reason}]})
     return Results(
         dataset={"name": "camera"},
@@ -127,6 +127,23 @@ def test_without_bias_frames_twenty_are_asked_for():
     assert few.why == "4 bias frames: level and drift are uncertain"
 
 
+def test_darks_are_not_counted_as_bias_frames():
+    results = report(bias=4)
+    of_darks = {"group": "g1", "frames": "dark", "term": "dark shot noise", "variance": 48.0, "n_frames": 14}
+    results.tables["noise_budget"].append(of_darks)
+    few = only(acquisition_plan(results), "bias", "better")
+    assert (few.n_frames, few.why) == (16, "4 bias frames: level and drift are uncertain")
+
+
+@pytest.mark.parametrize(("n", "asked"), [(3, 17), (12, 0)])
+def test_without_level_and_budget_the_read_noise_tells_how_many_bias_frames_there_are(n, asked):
+    results = report(bias=0, without=("read_noise",))
+    results.measurements.append(Measurement("read_noise", 1.7, 0.1, "", "temporal_variance", {"group": "g1"}, n))
+    found = [one for one in acquisition_plan(results) if one.kind == "bias"]
+    assert sum(one.n_frames for one in found) == asked
+    assert all(one.need == "better" for one in found)
+
+
 def test_bias_frames_at_another_temperature_are_better_than_none():
     bias = only(acquisition_plan(report(bias_at=(-20.0,))), "bias", "better")
     assert bias.temperatures == (-15.0, -10.0)
@@ -149,6 +166,32 @@ def test_few_levels_of_flats_are_filled_up():
     results = report()
     results.tables["gain_levels"] = results.tables["gain_levels"][:2]
     assert only(acquisition_plan(results), "flat", "better").n_frames == 8
+
+
+def test_levels_of_flats_are_those_of_the_region_that_has_fewest():
+    results = report()
+    results.tables["gain_levels"] = [
+        {"group": "g1", "region": region, "linear": k < n}
+        for region, n in (("left", 3), ("right", 2))
+        for k in range(6)
+    ]
+    flats = only(acquisition_plan(results), "flat", "better")
+    assert flats.n_frames == 8
+    assert flats.why.startswith("2 levels of flats below saturation")
+
+
+@pytest.mark.parametrize("mosaic", [False, True], ids=["taps", "colour planes"])
+def test_the_gain_is_predicted_from_the_pixels_of_a_region(mosaic):
+    results = report(without=("gain",))
+    rows = [0, 1000, 1]
+    taps = [
+        {"name": "left", "role": "tap", "rows": rows, "columns": [0, 750, 1]},
+        {"name": "right", "role": "tap", "rows": rows, "columns": [750, 1000, 1]},
+        {"name": "covered", "role": "optical_black", "rows": [0, 10, 1], "columns": [0, 1000, 1]},
+    ]
+    results.groups[0]["regions"] = [] if mosaic else taps
+    results.parameters["per_bayer"] = mosaic
+    assert only(acquisition_plan(results), "flat").precision == "gain to 0.1 %"  # of a quarter of a million
 
 
 def test_missing_exposures_lie_between_the_shortest_useful_and_the_longest():
@@ -199,6 +242,29 @@ def test_odd_counts_and_a_short_longest_set_only_make_it_better():
     darks = only(acquisition_plan(report(sets=sets)), "dark", "better")
     assert dict(zip(darks.exposures, darks.counts, strict=True)) == {30.0: 1, 600.0: 8}
     assert darks.why.startswith("6 of the longest: 14 give the convergence table")
+
+
+@pytest.mark.parametrize("n", [15, 16])
+def test_an_odd_count_of_the_longest_gets_its_pair(n):
+    sets = {exposure: n if exposure == 600.0 else 4 for exposure in EIGHT}
+    found = [one for one in acquisition_plan(report(sets=sets)) if one.need == "better"]
+    assert [(one.exposures, one.counts) for one in found] == [((600.0,), (1,))] * (n % 2)
+    assert all(one.why == "odd counts leave a frame without its pair" for one in found)
+
+
+@pytest.mark.parametrize("sets", [{0.0: 4}, {0.0: 1}])
+def test_darks_of_no_exposure_alone_are_no_darks(sets):
+    without = ("dark_current",)
+    darks = only(acquisition_plan(report(sets=sets, temperatures=(-20.0,), without=without)), "dark")
+    assert (len(darks.exposures), darks.counts[-1]) == (8, 14)
+    assert min(darks.exposures) > 0
+    assert darks.why == "no usable darks"
+
+
+def test_darks_of_no_exposure_are_no_part_of_a_series():
+    plans = [acquisition_plan(report(sets={**zero, 60.0: 2, 600.0: 5})) for zero in ({}, {0.0: 3})]
+    first, second = ([one.row() for one in plan] for plan in plans)
+    assert first == second
 
 
 def test_exposures_taken_in_order_are_shot_again_in_shuffled_order():

@@ -79,7 +79,7 @@ def _files(results: Results) -> Iterator[Shots]:
 
 
 def _bias(held: Holdings) -> Iterator[Shots]:
-    names = (
+    names: tuple[str, ...] = (
         "bias_level",
         "offset_drift",
         "read_noise",
@@ -111,7 +111,15 @@ def _bias(held: Holdings) -> Iterator[Shots]:
 
 
 def _flats(held: Holdings) -> Iterator[Shots]:
-    enables = ("gain", "native_gain", "linearity_error", "read_noise", "dark_current", "full_well", "dynamic_range")
+    enables: tuple[str, ...] = (
+        "gain",
+        "native_gain",
+        "linearity_error",
+        "read_noise",
+        "dark_current",
+        "full_well",
+        "dynamic_range",
+    )
     enables += _OF_THE_MAP
     levels = ", ".join(str(level) for level in _LEVELS)
     how = f"pairs of flats at {levels} % of saturation, steady lamp, one exposure a pair; {SAME_CAMERA}"

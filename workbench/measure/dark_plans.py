@@ -54,7 +54,8 @@ def dark_shots(held: Holdings, rng: np.random.Generator) -> Iterator[Shots]:
     wanted = {exposure: max(0, _EACH - n) or (n % 2 if n > 2 else 0) for exposure, n in main.sets.items()}
     new = _new_exposures(held, main)
     wanted |= dict.fromkeys(new, _EACH)
-    wanted[main.longest] = max(0, _LONGEST - main.sets[main.longest])
+    last = main.sets[main.longest]
+    wanted[main.longest] = max(_LONGEST - last, last % 2)
     factor = _TIMES.search(str(held.verdicts.get("dark_scaling", {}).get("reason", "")))
     if factor:
         more = {exposure: math.ceil((float(factor[1]) - 1) * n) for exposure, n in main.sets.items()}

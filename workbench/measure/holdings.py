@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from workbench.results import Measurement, NotMeasured, Results
 
@@ -38,7 +38,8 @@ class Series:
 class Holdings:
     """One group of a report.
 
-    ``series`` of darks, that of most frames first; ``bias_variance`` of one bias frame [adu2]; ``verdicts`` on this
+    ``n_pixels`` and ``n_flat_levels`` are those of the region that has fewest; ``series`` of darks longer than 0 s,
+    that of most frames first; ``bias_variance`` of one bias frame [adu2]; ``verdicts`` on this
     group by their names; ``missing`` are the quantities that were not measured, those of the other series left out.
     """
 
@@ -80,24 +81,19 @@ def holdings(results: Results, group: str) -> Holdings:
     """
     measured = tuple(one for one in results.measurements if one.conditions.get("group") == group)
     missing = [one for one in results.not_measured if one.conditions.get("group") == group]
-    shape = next(one["shape"] for one in results.groups if one["id"] == group)
     series = _series(_dark_sets(results, group, missing))
     others = {exact for one in series[1:] for exact in _readings(results, group, one)}
-    levels = [one for one in results.tables.get("gain_levels", []) if one.get("group") == group and one["linear"]]
     budget = [one for one in results.tables.get("noise_budget", []) if one.get("group") == group]
     bias = [one["variance"] for one in budget if one["term"] == _BIAS_TERM]
     levels_measured = [one for one in measured if one.name == "bias_level"]
     return Holdings(
         group=group,
-        n_pixels=int(shape[0]) * int(shape[1]),
-        n_bias=max(
-            [*(one.n_frames for one in levels_measured), *(one["n_frames"] for one in budget if one.get("n_frames"))],
-            default=0,
-        ),
+        n_pixels=_n_pixels(results, group),
+        n_bias=max(_bias_counts(measured, budget), default=0),
         bias_temperatures=tuple(
             one.conditions["temperature"] for one in levels_measured if "temperature" in one.conditions
         ),
-        n_flat_levels=len(levels),
+        n_flat_levels=_n_flat_levels(results, group),
         gain_given=results.parameters.get("gain") is not None,
         series=series,
         bias_variance=float(bias[0]) if bias else None,
@@ -106,6 +102,30 @@ def holdings(results: Results, group: str) -> Holdings:
         out_of_order=_out_of_order(results, group),
         measured=measured,
     )
+
+
+def _n_pixels(results: Results, group: str) -> int:
+    """Return the pixels of the smallest tap, of a plane of the colour mosaic, or of the frame."""
+    described = next(one for one in results.groups if one["id"] == group)
+    height, width = (int(one) for one in described["shape"])
+    taps = [one for one in described.get("regions", []) if one["role"] == "tap"]
+    if taps:
+        sides = ((range(height)[slice(*one["rows"])], range(width)[slice(*one["columns"])]) for one in taps)
+        return min(len(rows) * len(columns) for rows, columns in sides)
+    return height * width // (4 if results.parameters.get("per_bayer") else 1)
+
+
+def _bias_counts(measured: Sequence[Measurement], budget: Sequence[Mapping[str, Any]]) -> Iterator[int]:
+    """Yield every count of bias frames that the results tell; a budget needs four of them."""
+    yield from (one.n_frames for one in measured if one.name in ("bias_level", "read_noise"))
+    yield from (one["n_frames"] for one in budget if one.get("frames") == "bias" and one.get("n_frames"))
+
+
+def _n_flat_levels(results: Results, group: str) -> int:
+    """Return how many levels of flats tell the gain, in the region that has fewest."""
+    rows = [one for one in results.tables.get("gain_levels", []) if one.get("group") == group]
+    regions = {one.get("region") for one in rows}
+    return min((sum(one["linear"] for one in rows if one.get("region") == region) for region in regions), default=0)
 
 
 def _verdicts(results: Results, group: str) -> dict[str, Mapping[str, Any]]:
@@ -119,7 +139,7 @@ def _verdicts(results: Results, group: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _dark_sets(results: Results, group: str, missing: Sequence[NotMeasured]) -> dict[tuple[float | None, float], int]:
-    """Return how many darks there are of each temperature [deg_C] and exposure [s]."""
+    """Return how many darks there are of each temperature [deg_C] and exposure [s]; those of 0 s hold no dark."""
     sets: dict[tuple[float | None, float], int] = {}
     for table in ("dark_mean", "variance"):
         for row in results.tables.get(table, []):
@@ -128,7 +148,7 @@ def _dark_sets(results: Results, group: str, missing: Sequence[NotMeasured]) -> 
     for one in missing:
         if one.reason.startswith(_ONE_DARK) and "exposure" in one.conditions:
             sets.setdefault((one.conditions.get("temperature"), one.conditions["exposure"]), 1)
-    return sets
+    return {(temperature, exposure): n for (temperature, exposure), n in sets.items() if exposure > 0}
 
 
 def _series(sets: Mapping[tuple[float | None, float], int]) -> tuple[Series, ...]:
