@@ -113,6 +113,21 @@ def test_a_wrong_gain_changes_neither_energy_nor_doubling_temperature():
     assert amplitude.std_dev / amplitude.nominal_value == pytest.approx(0.2, rel=0.05)
 
 
+def test_a_gain_that_enters_nearly_in_proportion_pulls_no_amplitude_down():
+    """The typical dark current is K^2 times a level and K times a pattern: its share of the gain's error varies."""
+    exact = points_of(np.random.default_rng(3), FIVE, gain_error=0.0)
+    gain, powers = number(1.0, 0.1), (2.00, 1.98, 1.97, 1.99, 2.01)
+    doubted = [
+        replace(point, dark_current=point.dark_current * gain**power)
+        for point, power in zip(exact, powers, strict=True)
+    ]
+    known, doubtful = (fit_temperature(points, glow_free=True) for points in (exact, doubted))
+    for one, other in zip(known.laws, doubtful.laws, strict=True):
+        assert other.chi2 <= one.chi2
+        ratio = other.coefficients["I_ref"].nominal_value / one.coefficients["I_ref"].nominal_value
+        assert ratio == pytest.approx(1, abs=0.02)  # the gain's own error is 20 % of it
+
+
 def test_adu_serve_as_well_as_electrons():
     points = points_of(np.random.default_rng(4), FIVE)
     in_adu = [replace(point, dark_current=point.dark_current / 0.03**2) for point in points]

@@ -16,6 +16,7 @@ from workbench.measure.series import DarkSeries
 from workbench.measure.sets import exposure_sets, flat_pairs, mean_temperature, temperature_series, zero_light
 from workbench.measure.temperature_survey import TemperatureSurvey
 from workbench.results import Measurement
+from workbench.stack.row_noise import row_noise, with_row_noise
 from workbench.stack.variance import Estimate, difference_moments, equalised_difference, levels
 
 if TYPE_CHECKING:
@@ -126,7 +127,10 @@ class AreaSurvey:
                 continue
             moments = difference_moments(stack, look.frame_means, look.out_of_range | self.area.excluded, maps=True)
             rounded = None if moments.temporal is None else hidden_by_rounding(moments.temporal, self.values.lattice)
-            references.append(Reference(chosen, moments, rounded))
+            excluded = look.out_of_range | self.area.excluded
+            shared = row_noise(stack, moments, excluded)
+            moments = with_row_noise(moments, shared, excluded)
+            references.append(Reference(chosen, moments, rounded, look.out_of_range, shared))
         return references
 
     def _nearest(self, references: list[Reference], temperature: float | None) -> Reference | None:

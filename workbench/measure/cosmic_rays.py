@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from workbench.errors import NotMeasurableError
 from workbench.measure.dark_current import Rate, poisson_variance
 from workbench.results import Measurement
 from workbench.stack.hits import TOTAL
@@ -122,6 +123,11 @@ def cosmic_ray_rate(
     Measurement
         In 1 / (min cm2); without a pixel size in 1 / min, for the whole frame.
 
+    Raises
+    ------
+    NotMeasurableError
+        When no dark has any exposure.
+
     Notes
     -----
     ``(N - M) / (area x time)`` with N events and M that the same search finds below the other frames, where no ray can
@@ -138,6 +144,8 @@ def cosmic_ray_rate(
         area = (pixel_size * 1e-4) ** 2
         unit = unit_of("cosmic_ray_rate")
         reach = sum(exposure * hits.shape[0] * hits.n_searched * area for exposure, hits in found) / 60
+    if not reach:
+        raise NotMeasurableError("darks of no exposure gather no cosmic rays; shoot longer darks")
     highest = max(hits.threshold for _, hits in found)
     notes = [
         f"{events} event{'s' * (events != 1)}, {mirrored} false one{'s' * (mirrored != 1)} expected",

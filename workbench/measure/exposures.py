@@ -12,6 +12,7 @@ from workbench.measure.grid import each_tile
 from workbench.measure.scaling import Tiles, tiles_of
 from workbench.stack.hits import FEWEST_FRAMES, Hits, find_hits
 from workbench.stack.masked import MaskedMoments, masked_variance
+from workbench.stack.row_noise import masked_with_row_noise, with_row_noise
 from workbench.stack.variance import DifferenceMoments, Estimate, Levels, difference_moments, levels
 
 if TYPE_CHECKING:
@@ -30,11 +31,17 @@ MOST_EXCLUDED = 0.05  # of the pixels: an exposure that loses more is left out, 
 
 @dataclass(frozen=True)
 class Reference:
-    """The zero-light frames: rows, exposure [s], temperature [deg_C], moments [adu], and why their noise is no use."""
+    """The zero-light frames: rows, exposure [s], temperature [deg_C], moments [adu], and why their noise is no use.
+
+    ``out_of_range`` [y, x] are their pixels that saturate, clip or have no value; ``row_noise`` is the variance in time
+    that the pixels of a row share [adu2].
+    """
 
     frames: FrameSet
     moments: DifferenceMoments
     rounded: str | None
+    out_of_range: NDArray[np.bool_]
+    row_noise: float = 0.0
 
     @property
     def exposure(self) -> float:
@@ -48,7 +55,7 @@ class Reference:
 
     def tiles(self, excluded: NDArray[np.bool_]) -> Tiles | None:
         """Average the maps over the grid of tiles; None where there is one frame."""
-        return _tiles(self.moments, excluded, self.exposure)
+        return _tiles(self.moments, excluded, self.exposure, self.row_noise)
 
 
 @dataclass(frozen=True)
@@ -123,18 +130,21 @@ def measure_exposures(
         When every exposure saturates.
     """
     usable, looks = _in_range(record, area, sets, values.saturation)
-    excluded = np.logical_or.reduce([look.out_of_range for look in looks]) | area.excluded
+    lost = np.logical_or.reduce([look.out_of_range for look in looks]) & ~area.excluded
+    excluded = lost | area.excluded
+    if reference is not None:
+        excluded |= reference.out_of_range
+    shared = 0.0 if reference is None else reference.row_noise
     at = max((k for k, one in enumerate(usable) if one.n_frames > 1), default=len(usable) - 1)
-    longest, told = _measured(area, usable[at], looks[at], excluded, values.lattice)
+    longest, told = _measured(area, usable[at], looks[at], excluded, values.lattice, shared)
     outliers = _standing_out(longest, reference, excluded)
     measured = []
     for k, (one, look) in enumerate(zip(usable, looks, strict=True)):
-        moments, rays = (longest, told) if k == at else _measured(area, one, look, excluded, values.lattice)
-        tiles, ordinary = (_tiles(moments, left_out, one.exposure) for left_out in (excluded, outliers))
+        moments, rays = (longest, told) if k == at else _measured(area, one, look, excluded, values.lattice, shared)
+        tiles, ordinary = (_tiles(moments, left_out, one.exposure, shared) for left_out in (excluded, outliers))
         # the maps of all exposures would fill the memory
         measured.append(MeasuredSet(one, rays.unmasked, tiles, ordinary, rays.hits, rays.masked))
-    lost = int((excluded & ~area.excluded).sum())
-    return MeasuredSeries(tuple(measured), excluded, outliers, lost, longest, usable[at])
+    return MeasuredSeries(tuple(measured), excluded, outliers, int(lost.sum()), longest, usable[at])
 
 
 @dataclass(frozen=True)
@@ -147,16 +157,17 @@ class _Rays:
 
 
 def _measured(
-    area: Area, one: FrameSet, look: Levels, excluded: NDArray[np.bool_], lattice: int | None
+    area: Area, one: FrameSet, look: Levels, excluded: NDArray[np.bool_], lattice: int | None, shared: float
 ) -> tuple[DifferenceMoments, _Rays]:
     """Return the moments with maps, cosmic rays left out, and what they are with the rays."""
     stack = area.load(one.rows)
-    moments = difference_moments(stack, look.frame_means, excluded, maps=True)
+    moments = with_row_noise(difference_moments(stack, look.frame_means, excluded, maps=True), shared, excluded)
     bare = replace(moments, mean_map=None, variance_map=None)
     if one.n_frames < FEWEST_FRAMES:
         return moments, _Rays(bare)
     hits = find_hits(stack, look.frame_means, area.excluded, lattice=lattice)  # also in pixels that they saturate
     masked = masked_variance(stack, look.frame_means, excluded, hits, maps=True)
+    masked = masked_with_row_noise(masked, shared, excluded)
     return _masked_moments(moments, masked), _Rays(bare, hits, replace(masked, mean_map=None, variance_map=None))
 
 
@@ -205,10 +216,11 @@ def _in_range(
     return [one for one, _ in kept], [look for _, look in kept]
 
 
-def _tiles(moments: DifferenceMoments, excluded: NDArray[np.bool_], exposure: float) -> Tiles | None:
+def _tiles(moments: DifferenceMoments, excluded: NDArray[np.bool_], exposure: float, row_noise: float) -> Tiles | None:
     if moments.mean_map is None or moments.variance_map is None or moments.n_frames < 2:
         return None
     n = moments.n_frames
     level_error = float(moments.frame_means.std(ddof=1)) / n**0.5
     maps = moments.mean_map, moments.variance_map
-    return tiles_of(*maps, excluded, exposure=exposure, n_frames=n, level_error=level_error)
+    rest = {"exposure": exposure, "level_error": level_error, "row_noise": row_noise}
+    return tiles_of(*maps, excluded, n_frames=n, **rest)

@@ -155,7 +155,7 @@ def glow_growth(bias: Tiles, darks: Sequence[Tiles], gain: AffineScalarFunc | No
     """
     ordered = sorted((one for one in darks if one.exposure > bias.exposure), key=lambda one: one.exposure)
     if len(ordered) < _FEWEST:
-        raise NotMeasurableError(f"{len(ordered)} dark exposures above the bias; shoot 3 or more, better 8")
+        raise NotMeasurableError(f"darks of {len(ordered)} exposures above the bias; shoot 3 or more, better 8")
     t = np.array([one.exposure - bias.exposure for one in ordered])
     signals = np.array([one.means - bias.means for one in ordered])
     longest = ordered[-1]
@@ -166,7 +166,9 @@ def glow_growth(bias: Tiles, darks: Sequence[Tiles], gain: AffineScalarFunc | No
         raise NotMeasurableError(
             f"no part of the sensor glows at {longest.exposure:g} s; if it should, shoot longer darks, or more of them"
         )
-    bright = mask.glow & (above >= _BRIGHT * above.max())
+    bright = mask.glow & (above >= _BRIGHT * above.max()) & (above > 0)
+    if not bright.any():
+        raise NotMeasurableError(f"the glow at {longest.exposure:g} s drowns in noise; shoot longer darks, or more")
     seen = _Contrast(t, signals, np.array([one.errors for one in ordered]), bias.errors, mask)
     glow, covariance = seen.of(bright)
     power = fit_power(t, glow, covariance)

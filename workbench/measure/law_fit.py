@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MISFIT_P = 0.01
 _ENERGIES = np.linspace(0.1, 1.6, 11)  # eV
-_SAME_FACTOR = 1e-6  # relative: errors in proportion to the values are those of one common factor
+_SAME_FACTOR = 0.1  # relative: errors this nearly in proportion to the values are those of one common factor
 
 
 def fit_law(points: Sequence[DarkPoint], law: Law, reference: float, offset: AffineScalarFunc | None = None) -> LawFit:
@@ -107,8 +107,8 @@ class _Problem:
     def whitening(self, theta: FloatArray) -> FloatArray:
         """Return the inverse root of the covariance, what is common to all points left out."""
         own = covariance(self.errors_in(theta, number(0.0, 0.0)))
-        for factor in self.factors:
-            own -= np.outer(factor, factor)
+        for factor, rest in self.factors:
+            own += np.outer(rest, rest) - np.outer(factor, factor)
         try:
             return np.asarray(np.linalg.inv(np.linalg.cholesky(own)), dtype=np.float64)
         except np.linalg.LinAlgError:
@@ -180,14 +180,13 @@ class _Problem:
         return named
 
 
-def _common_factors(currents: Sequence[AffineScalarFunc], y: FloatArray) -> list[FloatArray]:
-    """Return, for each shared variable whose errors are in proportion to the values, these errors."""
-    variables = dict.fromkeys(variable for one in currents for variable in one.derivatives)
+def _common_factors(currents: Sequence[AffineScalarFunc], y: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+    """Return, for each shared variable whose errors are nearly in proportion to the values, these and what is not."""
+    derivatives = [one.derivatives for one in currents]
     factors = []
-    for variable in variables:
-        errors = np.array([one.derivatives.get(variable, 0.0) * variable.std_dev for one in currents])
-        share = float(errors @ y / (y @ y))
-        alone = np.count_nonzero(errors) < 2
-        if not alone and np.linalg.norm(errors - share * y) <= _SAME_FACTOR * np.linalg.norm(errors):
-            factors.append(errors)
+    for variable in dict.fromkeys(variable for one in derivatives for variable in one):
+        errors = np.array([one.get(variable, 0.0) * variable.std_dev for one in derivatives])
+        rest = errors - float(errors @ y / (y @ y)) * y
+        if np.count_nonzero(errors) > 1 and np.linalg.norm(rest) <= _SAME_FACTOR * np.linalg.norm(errors):
+            factors.append((errors, rest))
     return factors

@@ -19,7 +19,7 @@ _SIDE = 256  # pixels of a picture
 
 
 def picture(values: NDArray[np.floating], unit: str, long_name: str) -> xr.DataArray:
-    """Average blocks of pixels so that the longer side has at most 256.
+    """Average blocks of pixels, those that have a value, so that the longer side has at most 256.
 
     Parameters
     ----------
@@ -36,7 +36,10 @@ def picture(values: NDArray[np.floating], unit: str, long_name: str) -> xr.DataA
     block = max(1, -(-max(values.shape) // _SIDE))
     height, width = (side // block * block for side in values.shape)
     blocks = values[:height, :width].reshape(height // block, block, width // block, block)
-    means = blocks.mean(axis=(1, 3))
+    known = np.isfinite(blocks)
+    counts = known.sum(axis=(1, 3))
+    sums = np.where(known, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
+    means = np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
     coords = {name: np.arange(n) * block + (block - 1) / 2 for name, n in zip(("y", "x"), means.shape, strict=True)}
     return set_units(xr.DataArray(means, dims=("y", "x"), coords=coords), unit, long_name=long_name)
 

@@ -192,6 +192,10 @@ def switching_noise(dark: FrameNoise, bias: FrameNoise, switching: BoolArray, ga
         + one.variance_map[chosen].sum(dtype=np.float64) / one.n_frames / gain.nominal_value**2
         for one in (dark, bias)
     )
+    # squared errors are unbiased one by one, so that a few of them may sum to less than nothing
+    means = [float(one.variance_map[chosen].mean(dtype=np.float64)) for one in (dark, bias)]
+    floor = sum(2 * mean**2 / (one.n_frames + 1) for mean, one in zip(means, (dark, bias), strict=True))
+    squares = max(float(squares), floor)
     error = float(np.hypot(squares**0.5 / dark.lines.n_pixels, shot.std_dev))
     return Estimate(float(sum(excess[:2]) - shot.nominal_value), error)
 

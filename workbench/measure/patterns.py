@@ -188,13 +188,13 @@ class PatternSurvey:
 
     def _dark_stacks(self) -> list[PixelStack]:
         """Return the stacks of all exposures up to the longest that has a pair, which has its maps."""
-        last = self.found.longest_frames
+        last, zero = self.found.longest_frames, self.reference.exposure
         stacks = [
-            PixelStack(self.area.load(one.frames.rows), one.moments.frame_means, one.frames.exposure)
+            PixelStack(self.area.load(one.frames.rows), one.moments.frame_means, one.frames.exposure - zero)
             for one in self.found.sets
-            if one.frames.exposure < last.exposure
+            if zero < one.frames.exposure < last.exposure
         ]
-        return [*stacks, PixelStack.of(self.area.load(last.rows), self.found.longest, last.exposure)]
+        return [*stacks, PixelStack.of(self.area.load(last.rows), self.found.longest, last.exposure - zero)]
 
     def _class_rows(self, found: PixelClasses) -> None:
         for one in FLAG_MEANINGS:
@@ -218,7 +218,7 @@ class PatternSurvey:
             dark = frame_noise(self.area.load(longest.rows), self.found.longest, excluded)
             known = {}
             if self.gain is not None and glow is not None:
-                variance = glow.current * longest.exposure / self.gain**2
+                variance = glow.current * (longest.exposure - self.reference.exposure) / self.gain**2
                 known["glow shot noise"] = Estimate(float(variance.nominal_value), float(variance.std_dev))
             if self.gain is not None and flags is not None:
                 switching = (flags & PixelFlag.TELEGRAPH_DARK) != 0

@@ -181,6 +181,8 @@ def two_exposure_ratio(
 def _squared_deviations(frame: NDArray[np.generic], area: Area | None) -> FloatArray:
     rows, columns = (frame.shape[0], frame.shape[1])
     values = np.asarray(frame[area or central_third((rows, columns))], dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise NotMeasurableError("a pixel has no value, which the script cannot leave out")
     squares: FloatArray = (values - values.mean()) ** 2
     return squares
 

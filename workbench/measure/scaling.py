@@ -121,6 +121,7 @@ def tiles_of(
     exposure: float,
     n_frames: int,
     level_error: float,
+    row_noise: float = 0.0,
 ) -> Tiles:
     """Average a master over a grid of 16 x 16 tiles.
 
@@ -132,6 +133,8 @@ def tiles_of(
         Pixels that do not count, shape (y, x).
     exposure, n_frames, level_error
         As in :class:`Tiles`.
+    row_noise
+        Variance in time that the pixels of a row share [adu2]: a tile averages it over its rows, not over its pixels.
     """
     height, width = mean_map.shape
     column_tile = np.arange(width) * GRID // width
@@ -145,6 +148,7 @@ def tiles_of(
         variances[row] = np.bincount(tile, weights=variance_map[band][keep], minlength=GRID)
     with np.errstate(invalid="ignore", divide="ignore"):  # a tile without pixels is NaN, and said to be so
         means, errors, sigma = sums / counts, np.sqrt(variances / n_frames) / counts, np.sqrt(variances / counts)
+    errors = np.hypot(errors, (row_noise / n_frames * GRID / height) ** 0.5)
     return Tiles(exposure, n_frames, means, errors, sigma, level_error)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workbench.measure.values import ValueRange
     from workbench.stack.variance import Estimate
 
+_FEWEST_SLOPE = 2  # exposures
 _APART = 4.0  # standard errors between the bias and the darks' curve at no exposure
 
 
@@ -117,6 +118,15 @@ class DarkSeries:
 
     def _dark_mean(self, sets: Sequence[MeasuredSet]) -> tuple[ExposureMeans | None, Verdict]:
         record = self.record.under(temperature=self.temperature)
+        unknown = Verdict(
+            None, "the frame-to-frame error of the darks' mean is unknown; shoot 4 or more of each exposure"
+        )
+        # a mean whose noise spreads over less than a step of the lattice is rounded to that step
+        rounded = [reason for one in sets if (reason := self._rounded(one)) is not None]
+        sets = [one for one in sets if self._rounded(one) is None]
+        if not sets:
+            record.missing("dark_mean", rounded[0])
+            return None, replace(unknown, reason=rounded[0])
         exposures = np.concatenate([np.full(one.moments.n_frames, one.frames.exposure) for one in sets])
         means = np.concatenate([one.moments.frame_means for one in sets])
         dates = np.concatenate([one.frames.rows["date"].to_numpy(dtype="datetime64[ns]") for one in sets])
@@ -133,9 +143,11 @@ class DarkSeries:
             with record.under(method="polynomial of exposure").attempt("dark_mean"):
                 self._fit(exposures, means, dates)
             return table, dark_below_bias(table, bias.tolist())
-        return None, Verdict(
-            None, "the frame-to-frame error of the darks' mean is unknown; shoot 4 or more of each exposure"
-        )
+        return None, unknown
+
+    def _rounded(self, one: MeasuredSet) -> str | None:
+        """Say why the noise of an exposure is not to be trusted; None where it is, or where there is none to judge."""
+        return None if one.moments.temporal is None else hidden_by_rounding(one.temporal, self.values.lattice)
 
     def _fit(self, exposures: NDArray[np.float64], means: NDArray[np.float64], dates: NDArray[np.datetime64]) -> None:
         uses_bias = self.options.use_bias and self.reference is not None
@@ -214,12 +226,14 @@ class DarkSeries:
 
     def _slope(self, sets: Sequence[MeasuredSet]) -> None:
         noisy = [one for one in sets if one.moments.temporal is not None]
-        usable = [one for one in noisy if hidden_by_rounding(one.temporal, self.values.lattice) is None]
+        reasons = [self._rounded(one) for one in noisy]
+        usable = [one for one, why in zip(noisy, reasons, strict=True) if why is None]
         record = self.record.under(temperature=self.temperature)
         names = ["dark_variance_rate"] + ["dark_current"] * (self.gain is not None)
         with record.under(method="variance_slope").attempt(*names):
-            if len(usable) < len(noisy):
-                raise NotMeasurableError(str(hidden_by_rounding(noisy[0].temporal, self.values.lattice)))
+            hidden = [why for why in reasons if why is not None]
+            if hidden and len(usable) < _FEWEST_SLOPE:
+                raise NotMeasurableError(hidden[0])
             n_frames = sum(one.moments.n_frames for one in usable)
             exposures = [one.frames.exposure for one in usable]
             slope = variance_slope(exposures, [one.temporal for one in usable], n_frames)
