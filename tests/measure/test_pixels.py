@@ -9,8 +9,10 @@ import xarray as xr
 
 from workbench.camera.sensor import Camera, Sensor
 from workbench.errors import NotMeasurableError
+from workbench.measure.dead_pixels import unresponsive
 from workbench.measure.hot_pixels import HotSignal, growth
 from workbench.measure.pixel_flags import ANY_HOT, ANY_TELEGRAPH, FLAG_MEANINGS, PixelFlag, score_classes, truth_flags
+from workbench.measure.pixel_stacks import Judged
 from workbench.measure.pixels import PixelStack, classify_pixels
 from workbench.stack.gather import gather
 from workbench.stack.variance import difference_moments, levels
@@ -333,3 +335,89 @@ def test_gathered_values_follow_the_dates_of_the_frames():
     assert (gather(dated, chosen) == frames[np.argsort(dates)][:, chosen]).all()
     undated = stack.assign_coords(date=("frame", np.where(np.arange(5) == 2, np.datetime64("NaT"), dates)))
     assert (gather(undated, chosen) == frames[:, chosen]).all()
+
+
+def test_pixels_that_saturate_in_every_frame_are_hot_and_not_dead(frames, camera):
+    bias, darks = frames[0].copy(), [stack.copy() for stack in frames[1]]
+    for stack in (bias, *darks):
+        stack[:, 40, 40] = 1600
+        stack[:, 60, 10:210] = 65535  # more of them than stuck ones may be
+    found = classify(bias, darks, gain=camera.gain, saturation=65535.0)
+    assert np.argwhere(found.flags & PixelFlag.DEAD).tolist() == [[40, 40]]
+    assert ((found.flags[60, 10:210] & PixelFlag.SATURATED) != 0).all()
+    assert ((found.flags[60, 10:210] & ANY_HOT) != 0).all()
+
+
+def test_flats_that_lack_values_still_tell_dead_pixels(frames, camera):
+    rng = np.random.default_rng(8)
+    lamp = 0.3 * camera.saturation * camera.gain
+    flats = np.stack([camera.expose("flat", 1.0, COLD, rng, light=lamp) for _ in range(3)]).astype(np.float32)
+    flats[:, 50, 50] = 1700
+    flats[1, ::16, ::16] = np.nan  # one in every tile
+    judged = Judged.of(stacked(frames[0]), None, 65520.0, camera.gain)
+    assert unresponsive(judged, stacked_flats(flats)).tolist() == [50 * SHAPE[1] + 50]
+    flats[1] = np.nan
+    with pytest.raises(NotMeasurableError, match="no pixel with finite values is left to tell what is usual"):
+        unresponsive(judged, stacked_flats(flats))
+
+
+def stacked_flats(flats):
+    return PixelStack(xr.DataArray(flats, dims=("frame", "y", "x")), np.zeros(len(flats)), 1.0)
+
+
+def test_darks_that_lack_values_leave_out_no_more_than_these(frames, camera, classes):
+    bias, darks = frames[0], [stack.astype(np.float32) for stack in frames[1]]
+    lost = np.zeros(SHAPE, dtype=bool)
+    lost[::16, ::16] = True
+    hot = np.argwhere((classes.flags & PixelFlag.HOT) != 0)[:5]
+    lost[tuple(hot.T)] = True
+    darks[0][2, lost] = np.nan
+    found = classify(bias, darks, gain=camera.gain)
+    assert np.count_nonzero((found.flags ^ classes.flags) & ANY_HOT) <= 1
+    assert ((found.flags[tuple(hot.T)] & PixelFlag.HOT) != 0).all()
+    assert np.isfinite(found.hot[["rate", "rate_error", "chi2"]]).all(axis=None)
+    assert found.hot_pixel_fraction.nominal_value == pytest.approx(classes.hot_pixel_fraction.nominal_value, rel=0.01)
+    long = [stack.astype(np.float32) for stack in frames[1]]
+    long[-1][2, ::16, ::16] = np.nan
+    found = classify(bias, long)  # without a gain the pattern's spread makes the threshold
+    assert found.counts["hot"] > 100
+    assert not (found.flags[::16, ::16] & ANY_HOT).any()
+
+
+def test_an_exposure_without_values_refuses_hot_pixels_alone(frames, camera, classes):
+    darks = [stack.astype(np.float32) for stack in frames[1]]
+    short = stacked(darks[0], 60.0, maps=False)
+    empty = dataclasses.replace(short, stack=xr.full_like(short.stack, np.nan))
+    long = stacked(frames[1][-1], 600.0)
+    found = classify_pixels(stacked(frames[0]), [empty, long], gain=camera.gain, saturation=65520.0)
+    reason = "no pixel with finite values is left to tell what is usual; leave out the frames that lack values"
+    assert found.refused["hot"] == found.refused["hot_pixel_fraction"] == reason
+    assert found.counts["telegraph_2_levels"] == classes.counts["telegraph_2_levels"]
+
+
+def test_one_long_dark_refuses_the_classes_of_darks_alone(frames, camera, classes):
+    bias, darks = frames
+    found = classify(bias, [*darks[:2], darks[2][:1]], gain=camera.gain)
+    reason = "one dark of 600 s: its noise is unknown; shoot 6 or more"
+    of_darks = {"hot", "hot_nonlinear", "saturated", "telegraph_dark", "hot_pixel_fraction"}
+    assert {name for name, why in found.refused.items() if why == reason} == of_darks
+    assert found.counts["telegraph_2_levels"] == classes.counts["telegraph_2_levels"] > 100
+    assert found.telegraph_fraction is not None
+    assert found.hot_pixel_fraction is None
+
+
+def test_short_darks_in_place_of_bias_frames_show_no_jumps_from_read_to_read(frames, camera, truth):
+    rng = np.random.default_rng(14)
+    zero = stacked(np.stack([camera.expose("dark", 60.0, COLD, rng) for _ in range(20)]), 60.0)
+    beyond = [stacked(frames[1][1], 120.0, maps=False), stacked(frames[1][2], 540.0)]
+    found = classify_pixels(zero, beyond, gain=camera.gain, saturation=65520.0)
+    reason = "the zero-light frames are darks of 60 s: their hot pixels jump by themselves; shoot bias frames"
+    assert found.refused["telegraph_2_levels"] == found.refused["telegraph_3_levels"] == reason
+    assert found.counts["telegraph_2_levels"] == found.counts["telegraph_3_levels"] == 0
+    assert found.telegraph_fraction is None  # of the switching pixels alone it would be a third of the truth
+    assert found.counts["hot"] > 100
+    (dark,) = score_classes(found.flags, truth, {"dark": PixelFlag.TELEGRAPH_DARK})
+    assert dark.precision > 0.9  # pixels that jump from read to read are not taken for switching ones
+    assert dark.recall > 0.85
+    brief = dataclasses.replace(stacked(frames[0]), exposure=0.001)
+    assert classify_pixels(brief, []).counts["telegraph_2_levels"] > 100

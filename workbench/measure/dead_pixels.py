@@ -26,6 +26,7 @@ _CLEAR = 20.0  # times the error of a pixel's mean: what the light must leave in
 _CELL = 2  # pixels of one colour stand this far apart on a colour sensor
 _SLACK = 0.1  # of the variance of the frame means, which are those of slightly different pixels
 _STILL = 1e-3  # of the usual variance: below it a pixel may be stuck
+_ROUNDED = 1e-6  # relative: the map of the means is of single precision
 _COMMON = 1e-3  # of the pixels: as many still ones come from rounding
 
 
@@ -69,7 +70,7 @@ def unresponsive(judged: Judged, flats: PixelStack | None) -> Pixels:
     Raises
     ------
     NotMeasurableError
-        Without flats, or when their light is too faint to tell.
+        Without flats, or when their light is too faint to tell, or no pixel of a colour has a value in all of them.
     """
     if flats is None:
         raise NotMeasurableError("without flats no pixel can be seen not to respond to light")
@@ -83,7 +84,7 @@ def unresponsive(judged: Judged, flats: PixelStack | None) -> Pixels:
             colour = slice(top, None, _CELL), slice(left, None, _CELL)
             if not keep[colour].any():
                 continue
-            light = usual(response[colour], keep[colour])
+            light = usual(response[colour], keep[colour])  # of the pixels that have a value in every flat
             if not np.median(light.tiles) > _CLEAR * error:
                 reason = "the flats are too faint to tell dead pixels; shoot flats at a third of saturation"
                 raise NotMeasurableError(reason)
@@ -120,16 +121,21 @@ def _below_neighbours(response: NDArray[np.float32], keep: BoolMap, pixels: Pixe
 def stuck(judged: Judged, darks: Sequence[PixelStack]) -> Pixels:
     """Return the pixels that hold one and the same value in every bias frame and every dark, as flat indices.
 
+    Those that saturate in every frame are none: they are hot.
+
     Raises
     ------
     NotMeasurableError
         When so many pixels move so little that rounding, drift or few frames must be the reason.
     """
     bias = judged.bias
-    _, variance = bias.maps()
+    mean, variance = bias.maps()
     # the frames' means were removed, so that a pixel which stays has their scatter
     drift = (1.0 + _SLACK) * float(np.var(bias.frame_means, ddof=1))
-    pixels = np.flatnonzero((variance <= drift + _STILL * float(np.median(judged.pool.level.tiles))) & judged.keep)
+    still = (variance <= drift + _STILL * float(np.median(judged.pool.level.tiles))) & judged.keep
+    if judged.saturation is not None:
+        still &= mean < (1.0 - _ROUNDED) * judged.saturation
+    pixels = np.flatnonzero(still)
     if pixels.size > max(1.0, _COMMON * judged.n_pixels):
         reason = "too many pixels scatter as little as stuck ones do: shoot 20 bias frames at a higher gain setting"
         raise NotMeasurableError(reason)

@@ -28,7 +28,7 @@ class HotSignal:
 
     ``signal`` [adu] is the mean over the frames minus that of the bias, minus the same of the neighbourhood; ``error``
     [adu] leaves the error of the bias out, which all exposures share; ``saturated`` tells which pixels reach saturation
-    in half of the frames.
+    in half of the frames. A signal that is NaN, of a pixel without a value in some frame, does not count.
     """
 
     exposure: float
@@ -95,10 +95,12 @@ def growth(signals: Sequence[HotSignal], bias_error: FloatArray, tolerance: floa
     """
     exposure = np.array([one.exposure for one in signals])[:, None]
     signal = np.array([one.signal for one in signals])
-    used = ~np.array([one.saturated for one in signals])
-    error = np.array([one.error for one in signals])
+    saturated = np.array([one.saturated for one in signals])
+    used = ~saturated & np.isfinite(signal)
+    signal = np.where(used, signal, 0.0)
+    error = np.where(used, [one.error for one in signals], 1.0)
     # the tolerance comes from a straight line and not from each value, which would give low values more weight
-    rough = np.where(used, signal, 0.0).sum(axis=0) / np.maximum((exposure * used).sum(axis=0), 1e-300)
+    rough = signal.sum(axis=0) / np.maximum((exposure * used).sum(axis=0), 1e-300)
     weight = used / (error**2 + (tolerance * rough * exposure) ** 2)
     shrink = bias_error**2 / (1.0 + bias_error**2 * weight.sum(axis=0))
 
@@ -115,6 +117,6 @@ def growth(signals: Sequence[HotSignal], bias_error: FloatArray, tolerance: floa
     dof = np.maximum(used.sum(axis=0) - 1, 0)
     tested = dof >= LEAST_EXPOSURES - 1
     surprise = np.where(tested, stats.chi2.sf(chi2, np.maximum(dof, 1)), 1.0)
-    bent = (surprise < _FAMILY / max(1, signal.shape[1])) | ~used.all(axis=0)
+    bent = (surprise < _FAMILY / max(1, signal.shape[1])) | saturated.any(axis=0)
     error_of = np.divide(1.0, norm, out=np.full(norm.shape, np.inf), where=known) ** 0.5
     return Growth(rate, error_of, np.where(tested, chi2, 0.0), np.where(tested, dof, 0), bent)

@@ -66,6 +66,11 @@ def find_hot(
         Of a typical pixel in the longest darks, glow apart [electron]; from the noise where None.
     tolerance
         See :func:`workbench.measure.hot_pixels.growth`.
+
+    Raises
+    ------
+    NotMeasurableError
+        Where the darks of an exposure have no pixel with a value in every frame.
     """
     least, typical, notes = _threshold(judged, maps, dark_signal)
     mean, variance = maps.dark.maps()
@@ -120,6 +125,7 @@ def _pattern(judged: Judged, maps: DarkMaps) -> float:
     """Return the robust standard deviation of the excess [adu]."""
     parts = [excess[judged.keep[rows]][:: max(1, judged.n_pixels // 1_000_000)] for rows, excess in maps.bands()]
     values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
@@ -191,6 +197,8 @@ def hot_signal(dark: PixelStack, judged: Judged, sampling: Sampling, noise: HotN
         raw[:, at_lattice].mean(axis=0, dtype=np.float64) - zero[sampling.lattice].astype(np.float64)
     )
     values = raw[:, np.searchsorted(pixels, sampling.hot)]
+    if values.dtype.kind == "f":
+        values = np.where(np.isfinite(values), values, np.nan)  # no signal, rather than an infinite one
     saturated = np.zeros(sampling.hot.size, dtype=bool)
     if judged.saturation is not None:
         saturated = (values >= judged.saturation).mean(axis=0) >= 0.5

@@ -67,19 +67,26 @@ def usual(values: FloatMap, keep: BoolMap, tile: float = TILE) -> Usual:
     values
         Shape (y, x).
     keep
-        Pixels that count; a tile without any takes the median of all tiles.
+        Pixels that count where their values are finite; a tile without any takes the median of all tiles.
     tile
         Side of a tile [pixel].
+
+    Raises
+    ------
+    NotMeasurableError
+        Where no pixel is left.
     """
     edges = [np.linspace(0, side, max(1, round(side / tile)) + 1).astype(int) for side in values.shape]
     tiles = np.full((len(edges[0]) - 1, len(edges[1]) - 1), np.nan)
     for i, (top, bottom) in enumerate(zip(edges[0][:-1], edges[0][1:], strict=True)):
         for j, (left, right) in enumerate(zip(edges[1][:-1], edges[1][1:], strict=True)):
-            here = values[top:bottom, left:right][keep[top:bottom, left:right]]
+            part = values[top:bottom, left:right]
+            here = part[keep[top:bottom, left:right] & np.isfinite(part)]
             if here.size:
                 tiles[i, j] = np.median(here)
     if np.isnan(tiles).all():
-        raise ValueError("no pixel is left to tell what is usual")
+        reason = "no pixel with finite values is left to tell what is usual; leave out the frames that lack values"
+        raise NotMeasurableError(reason)
     tiles[np.isnan(tiles)] = np.nanmedian(tiles)
     return Usual(tiles, (values.shape[0], values.shape[1]))
 
@@ -131,7 +138,7 @@ def pool(variance_map: FloatMap, keep: BoolMap, n_frames: int, share: float = 0.
     Raises
     ------
     NotMeasurableError
-        Where half of the pixels of a tile do not change.
+        Where half of the pixels of a tile do not change, or no pixel is left.
 
     Notes
     -----

@@ -35,6 +35,9 @@ _MOST = 0.05  # of all pixels looked at closely: the memory that their values ta
 class PixelStack:
     """Equal frames: the stack (dims ``frame, y, x`` [adu]), its frame means [adu], and maps of mean and variance.
 
+    ``exposure`` [s] of darks is that beyond the exposure of the bias frames (the zero-light frames), which they are
+    compared with; of bias frames and of flats it is their own.
+
     Only the bias frames and the longest darks need their maps: those of
     ``difference_moments(..., maps=True)``, shape (y, x), [adu] and [adu2].
     """
@@ -182,7 +185,7 @@ class DarkMaps:
         Raises
         ------
         NotMeasurableError
-            With one dark only.
+            With one dark only, where rounding hides the noise, or where no pixel has a value in every frame.
         """
         if dark.n_frames < 2:
             raise NotMeasurableError(f"one dark of {dark.exposure:g} s: its noise is unknown; shoot 6 or more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     BoolMap = NDArray[np.bool_]
 
 __all__ = ["PixelClasses", "PixelStack", "classify_pixels"]
+
+_Found = TypeVar("_Found")
+_HOT = ("hot", "hot_nonlinear", "saturated", "hot_pixel_fraction")
+_OF_DARKS = (*_HOT, "telegraph_dark")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ def classify_pixels(
     Parameters
     ----------
     bias
-        The bias frames with their maps; 20 of them tell telegraph pixels well, fewer than 8 not at all.
+        The bias frames with their maps; 20 of them tell telegraph pixels well, fewer than 8 not at all, nor do darks of
+        more than a second in their place.
     darks
         One stack an exposure, all at one temperature; the longest with their maps. Hot pixels need one exposure of two
         frames, the test of their growth three exposures, switching pixels six frames of the longest.
@@ -121,24 +126,23 @@ def classify_pixels(
     switching = hot = None
     if darks:
         ordered = sorted(darks, key=lambda one: one.exposure)
-        maps = DarkMaps.of(judged, ordered[-1])
-        hot = look.at(
-            lambda: find_hot(judged, maps, ordered, dark_signal, tolerance), "hot", "hot_nonlinear", "saturated"
-        )
-        if hot is not None and hot.share is None:
-            look.refused["hot_pixel_fraction"] = hot.notes[0]
-        if len(darks) < LEAST_EXPOSURES:
-            few = f"{len(darks)} exposures cannot show a bend; shoot darks of {LEAST_EXPOSURES} or more"
-            look.refused["hot_nonlinear"] = few
-        jumping = np.flatnonzero(look.flags & (PixelFlag.TELEGRAPH_2_LEVELS | PixelFlag.TELEGRAPH_3_LEVELS))
-        switching = look.at(lambda: find_switching(judged, maps, jumping), "telegraph_dark")
+        maps = look.attempt(lambda: DarkMaps.of(judged, ordered[-1]), *_OF_DARKS)
+        if maps is not None:
+            hot = look.at(lambda: find_hot(judged, maps, ordered, dark_signal, tolerance), *_HOT)
+            if hot is not None and hot.share is None:
+                look.refused["hot_pixel_fraction"] = hot.notes[0]
+            if len(darks) < LEAST_EXPOSURES:
+                few = f"{len(darks)} exposures cannot show a bend; shoot darks of {LEAST_EXPOSURES} or more"
+                look.refused["hot_nonlinear"] = few
+            jumping = np.flatnonzero(look.flags & (PixelFlag.TELEGRAPH_2_LEVELS | PixelFlag.TELEGRAPH_3_LEVELS))
+            switching = look.at(lambda: find_switching(judged, maps, jumping), "telegraph_dark")
     else:
-        none = "no darks; shoot 6 or more of a long exposure"
-        look.refused |= dict.fromkeys(("hot", "hot_nonlinear", "telegraph_dark", "hot_pixel_fraction"), none)
+        look.refused |= dict.fromkeys(_OF_DARKS, "no darks; shoot 6 or more of a long exposure")
     look.at(lambda: find_dead(judged, darks, flats), "dead")
     look.at(lambda: find_copies(judged), "copied")
     found = [one for one in (read, switching) if one is not None]
-    shares = [one.share for one in found if one.share is not None]
+    # without those that jump from read to read, the most frequent, it would be another number
+    shares = [] if read is None else [one.share for one in found if one.share is not None]
     return PixelClasses(
         look.flags,
         telegraph_table(*[one.table for one in found]),
@@ -159,11 +163,16 @@ class _Look:
         self.notes: list[str] = []
         self.refused: dict[str, str] = {}
 
-    def at(self, find: Callable[[], Finding], *names: str) -> Finding | None:
+    def attempt(self, find: Callable[[], _Found], *names: str) -> _Found | None:
         try:
-            finding = find()
+            return find()
         except NotMeasurableError as error:
             self.refused |= dict.fromkeys(names, error.reason)
+            return None
+
+    def at(self, find: Callable[[], Finding], *names: str) -> Finding | None:
+        finding = self.attempt(find, *names)
+        if finding is None:
             return None
         for bit, pixels in finding.bits.items():
             self.flags.flat[pixels] |= np.uint16(bit)

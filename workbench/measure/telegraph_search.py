@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     BoolMap = NDArray[np.bool_]
     Pixels = NDArray[np.intp]
 
+_LONGEST_READ = 1.0  # s: zero-light frames of more are darks
 _RESTLESS = 0.02  # of the steady pixels that are looked at for their scatter in darks
 
 
@@ -33,9 +34,12 @@ def find_read_telegraph(judged: Judged) -> Finding:
     Raises
     ------
     NotMeasurableError
-        With fewer than 8 bias frames, or where rounding hides the noise.
+        With fewer than 8 bias frames, or short darks in their place, or where rounding hides the noise.
     """
     bias, usual = judged.bias, judged.pool
+    if bias.exposure > _LONGEST_READ:
+        what = f"the zero-light frames are darks of {bias.exposure:g} s: their hot pixels jump by themselves"
+        raise NotMeasurableError(f"{what}; shoot bias frames")
     if bias.n_frames < LEAST_FRAMES:
         few = f"{bias.n_frames} bias frames cannot tell a jump from noise; shoot at least {LEAST_FRAMES}, better 20"
         raise NotMeasurableError(few)
