@@ -114,7 +114,7 @@ def test_its_notes_say_what_was_left_out_and_what_stays_inside():
     inside = "an upper bound: telegraph noise is still inside, and glow electrons count; cosmic rays are left out"
     left_out = "2 cosmic rays left out: 30 samples with their neighbours, in 30 of 9216 pixels"
     assert masked_rate(masked, BIAS, 600.0, number(0.5, 0.01)).notes == (inside, left_out)
-    assert masked_rate(searched(noise(6))[1], BIAS, 600.0).notes == (inside, "no cosmic ray was found")
+    assert masked_rate(searched(noise(6))[1], BIAS, 600.0).notes == (inside, "no cosmic ray was found in these darks")
 
 
 def test_electrons_add_their_part_to_the_error():

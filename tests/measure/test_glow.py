@@ -142,7 +142,7 @@ def test_three_exposures_give_an_exponent_and_no_akaike_criterion():
 
 
 def test_what_cannot_be_measured_says_what_to_shoot():
-    with pytest.raises(NotMeasurableError, match="2 dark exposures above the bias; shoot 3 or more"):
+    with pytest.raises(NotMeasurableError, match="darks of 2 exposures above the bias; shoot 3 or more"):
         glow_growth(*drawn(1, quadratic, EXPOSURES[:2]))
     with pytest.raises(NotMeasurableError, match="no part of the sensor glows at 600 s; if it should, shoot longer"):
         glow_growth(*drawn(1, lambda _: 0.0))

@@ -78,7 +78,7 @@ def test_the_slope_of_asi178_states_its_misfit(asi178):
     slope = results.find("dark_variance_rate", "variance_slope")
     assert slope.value == pytest.approx(3.22, abs=0.01)
     assert slope.std_error == pytest.approx(0.025, abs=0.005)
-    assert "chi2/dof 68" in slope.notes[1]
+    assert "chi2/dof 67" in slope.notes[1]
     fits = {fit["weights"]: fit for fit in results.fits["variance"]}
     assert fits["unweighted"]["coefficients"]["b"] == pytest.approx(3.164, abs=0.002)
     assert fits["unweighted"]["std_errors"]["b"] == pytest.approx(0.045, abs=0.002)

@@ -84,7 +84,7 @@ def _frame_scatter(masked: MaskedMoments, poisson: float) -> float | None:
 
 def _what_was_masked(masked: MaskedMoments) -> str:
     if not masked.n_events:
-        return "no cosmic ray was found"
+        return "no cosmic ray was found in these darks"
     rays = f"{masked.n_events} cosmic ray{'s' * (masked.n_events != 1)}"
     return (
         f"{rays} left out: {masked.n_masked} samples with their neighbours, in {masked.n_hit_pixels} of "

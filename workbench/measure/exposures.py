@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import NotMeasurableError
+from workbench.measure.gain import LINEAR_SHARE
 from workbench.measure.grid import each_tile
 from workbench.measure.scaling import Tiles, tiles_of
 from workbench.stack.hits import FEWEST_FRAMES, Hits, find_hits
@@ -91,13 +92,15 @@ class MeasuredSet:
 class MeasuredSeries:
     """All exposures of a series, shortest first; ``excluded`` [y, x] are the pixels left out of all of them.
 
-    ``outliers`` [y, x] are the pixels that stand out of their tile in the longest darks, and those left out. ``n_lost``
+    ``tiled_without`` [y, x] are those, and the pixels too near to saturation in the longest darks to be linear;
+    ``outliers`` the pixels that stand out of their tile in the longest darks, and those left out. ``n_lost``
     counts those that saturate or clip at zero in some dark; ``longest`` are the moments of the longest exposure with
     a pair of darks, with their maps, cosmic rays left out; ``longest_frames`` its frames.
     """
 
     sets: tuple[MeasuredSet, ...]
     excluded: NDArray[np.bool_]
+    tiled_without: NDArray[np.bool_]
     outliers: NDArray[np.bool_]
     n_lost: int
     longest: DifferenceMoments
@@ -137,14 +140,15 @@ def measure_exposures(
     shared = 0.0 if reference is None else reference.row_noise
     at = max((k for k, one in enumerate(usable) if one.n_frames > 1), default=len(usable) - 1)
     longest, told = _measured(area, usable[at], looks[at], excluded, values.lattice, shared)
+    bent = excluded | _near_saturation(longest, values.saturation)
     outliers = _standing_out(longest, reference, excluded)
     measured = []
     for k, (one, look) in enumerate(zip(usable, looks, strict=True)):
         moments, rays = (longest, told) if k == at else _measured(area, one, look, excluded, values.lattice, shared)
-        tiles, ordinary = (_tiles(moments, left_out, one.exposure, shared) for left_out in (excluded, outliers))
+        tiles, ordinary = (_tiles(moments, without, one.exposure, shared) for without in (bent, outliers))
         # the maps of all exposures would fill the memory
         measured.append(MeasuredSet(one, rays.unmasked, tiles, ordinary, rays.hits, rays.masked))
-    return MeasuredSeries(tuple(measured), excluded, outliers, int(lost.sum()), longest, usable[at])
+    return MeasuredSeries(tuple(measured), excluded, bent, outliers, int(lost.sum()), longest, usable[at])
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,13 @@ def _masked_moments(moments: DifferenceMoments, masked: MaskedMoments) -> Differ
         np.copyto(clean, whole, where=np.isnan(clean))
         maps[name] = clean
     return replace(moments, temporal=masked.temporal, **maps)
+
+
+def _near_saturation(longest: DifferenceMoments, saturation: float | None) -> NDArray[np.bool_]:
+    """Mark the pixels above the range in which sensors are linear: one of them would speak for its whole tile."""
+    if longest.mean_map is None or saturation is None:
+        return np.zeros((), dtype=bool)
+    return np.asarray(longest.mean_map > LINEAR_SHARE * saturation)
 
 
 def _standing_out(

@@ -294,7 +294,8 @@ def _compared(found: AffineScalarFunc, right: AffineScalarFunc, what: str, unit:
 
 
 def _words(value: AffineScalarFunc) -> str:
-    return " +/- ".join(rounded(float(value.nominal_value), float(value.std_dev)))
+    written = rounded(float(value.nominal_value), float(value.std_dev))
+    return " +/- ".join(written) if value.std_dev else written[0]
 
 
 def _row(

@@ -93,7 +93,7 @@ class DarkSeries:
 
     def _scaling(self, sets: Sequence[MeasuredSet], means: ExposureMeans | None, moved: str, *, main: bool) -> Verdict:
         """Let the masters predict each other; the drift of the level is that of all darks together."""
-        bias = None if self.reference is None else self.reference.tiles(self.found.excluded)
+        bias = None if self.reference is None else self.reference.tiles(self.found.tiled_without)
         if bias is None or means is None:
             return not_judged("no pair of bias frames to scale above; shoot 20 at the darks' settings")
         darks = [

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SIZE = (7.2, 4.0)
 _SERIES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (ORANGE, "D"), (SKY, "v"), (BLACK, "P"))
+_MAP_TITLES = {"dark_minus_bias": "Dark minus bias", "variance": "Temporal variance", "read_noise": "Read noise"}
 _LINE_STYLES = {"constant": ":", "linear": "--", "quadratic": "-"}
 
 
@@ -208,10 +209,12 @@ def plot_maps(results: Results, group: str | None = None, region: str | None = N
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         values = results.maps[name]
         unit = str(values.attrs["units"]).replace("adu2", "adu²")
-        dress(axes, title=values.attrs["long_name"], x="column [pixel]", y="row [pixel]").title.set_fontsize(7.5)
+        dress(axes, title=_MAP_TITLES[name.rpartition("/")[2]], x="column [pixel]", y="row [pixel]")
         low, high = np.nanpercentile(values, (1, 99))
         shown = axes.imshow(values, cmap=MAP_CMAP, vmin=low, vmax=high, extent=extent_of(values))
         figure.colorbar(shown, ax=axes, label=f"[{unit}], block means, 1 to 99 %", shrink=0.85)
+    whole = "; ".join(str(results.maps[name].attrs["long_name"]) for name in names)
+    figure.suptitle(whole, fontsize=8.5)
     return figure
 
 

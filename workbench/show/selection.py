@@ -89,7 +89,8 @@ def key_measurements(results: Results) -> list[Measurement]:
     """
     rivals: dict[tuple[str, Column], list[Measurement]] = {}
     for one in _without_doubles(results):
-        if one.name not in _RATES or one.method in _BY_NOISE:
+        meaningless = any(note.startswith("meaningless") for note in one.notes)
+        if not meaningless and (one.name not in _RATES or one.method in _BY_NOISE):
             rivals.setdefault((one.name, column_of(one)), []).append(one)
     return [_best(name, ones) for (name, _), ones in rivals.items()]
 
