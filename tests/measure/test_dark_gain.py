@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import NotMeasurableError
-from workbench.measure.dark_gain import DarkPoint, gain_from_darks
+from workbench.measure.dark_gain import NoiseAndMean, gain_from_darks
 from workbench.measure.york_line import two_error_line
 
 GAIN, CURRENT, FRAMES, PIXELS = 0.5, 0.1, 6, 10_000
@@ -17,7 +17,7 @@ def points_of(rng, clamp=0.0, drift=0.05, current=CURRENT, exposures=EXPOSURES):
     error = variance * (2 / (PIXELS * (FRAMES - 1))) ** 0.5
     mean = 1000 + (1 - clamp) * current * exposures / GAIN + rng.normal(0, drift, len(exposures))
     found = variance + rng.normal(0, error)
-    return [DarkPoint(t, m, drift, v, e, FRAMES) for t, m, v, e in zip(exposures, mean, found, error, strict=True)]
+    return [NoiseAndMean(t, m, drift, v, e, FRAMES) for t, m, v, e in zip(exposures, mean, found, error, strict=True)]
 
 
 @pytest.mark.parametrize("drift", [0.002, 0.5, 5.0])
@@ -61,7 +61,7 @@ def test_noise_that_does_not_grow_holds_no_gain():
 
 def test_a_curved_mean_is_named_and_two_exposures_test_nothing():
     points = points_of(np.random.default_rng(6))
-    bent = [DarkPoint(**{**vars(one), "mean": one.mean - 5e-4 * one.exposure**2}) for one in points]
+    bent = [NoiseAndMean(**{**vars(one), "mean": one.mean - 5e-4 * one.exposure**2}) for one in points]
     assert "mean and variance lie on no line" in gain_from_darks(bent).notes[1]
     assert gain_from_darks(points[:2]).notes[1].startswith("two exposures: nothing tests")
 

@@ -11,7 +11,7 @@ from workbench.frames.catalogue import catalogue
 from workbench.frames.load import load_stack
 from workbench.measure.numbers import number
 from workbench.measure.popular import script_choice, two_exposure_ratio
-from workbench.measure.popular_survey import Shots, popular_rows
+from workbench.measure.popular_survey import ExposedStack, popular_rows
 from workbench.measure.sets import exposure_sets, zero_light
 from workbench.measure.truth_table import contrasting_cameras, with_dark_current
 from workbench.stack.variance import difference_moments, levels
@@ -40,7 +40,7 @@ def shots_from(stacks):
     looks = {t: levels(stack, 65535) for t, stack in stacks.items()}
     out = np.logical_or.reduce([look.out_of_range for look in looks.values()])
     zero, *darks = (
-        Shots(t, stack, difference_moments(stack, looks[t].frame_means, out, maps=t == min(stacks)))
+        ExposedStack(t, stack, difference_moments(stack, looks[t].frame_means, out, maps=t == min(stacks)))
         for t, stack in stacks.items()
     )
     return zero, darks, out
@@ -146,11 +146,11 @@ def test_what_is_missing_is_said_in_the_row():
 def test_an_exposure_of_one_frame_or_none_spoils_no_other_row():
     zero, darks, out = shots_of("clamped CMOS with glow")
     single = darks[1].stack[:1]
-    lonely = Shots(120.0, single, difference_moments(single, levels(single).frame_means, out))
+    lonely = ExposedStack(120.0, single, difference_moments(single, levels(single).frame_means, out))
     rows = rows_of(zero, [darks[0], lonely, darks[2]], out)
     assert rows["gain_from_darks"]["value"] < 0
     assert rows["two_exposure_difference"]["verdict_ok"]
-    none = Shots(0.0, zero.stack, zero.moments)
+    none = ExposedStack(0.0, zero.stack, zero.moments)
     assert rows_of(zero, [none], out)["mean_difference"]["reason"].startswith("no dark is longer than the zero-light")
 
 

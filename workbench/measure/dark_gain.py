@@ -34,7 +34,7 @@ UNPROVEN = "true only where nothing is subtracted from the dark: a clamp that hi
 
 
 @dataclass(frozen=True)
-class DarkPoint:
+class NoiseAndMean:
     """Darks of one exposure [s]: mean [adu] with its frame-to-frame error, temporal variance [adu2] with its error."""
 
     exposure: float
@@ -71,7 +71,7 @@ class GainFromDarks:
     notes: tuple[str, ...]
 
 
-def gain_from_darks(points: Sequence[DarkPoint]) -> GainFromDarks:
+def gain_from_darks(points: Sequence[NoiseAndMean]) -> GainFromDarks:
     """Take the gain from darks of several exposures as textbooks do: ``1 / K = d variance / d mean``.
 
     Parameters

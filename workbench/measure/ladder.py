@@ -101,7 +101,7 @@ def estimator_ladder(
     """
     if n_frames % 2 or n_frames < 4 or n_trials < 2:
         raise ValueError(f"n_frames = {n_frames}, n_trials = {n_trials}: give an even number from 4 on, and 2 or more")
-    bench = _Bench(sensor, exposure, n_frames, n_bias, shape, seed)
+    bench = _LadderBench(sensor, exposure, n_frames, n_bias, shape, seed)
     trials = [bench.trial(np.random.default_rng([seed, k])) for k in range(n_trials)]
     keys = sorted({key for one in trials for key in one}, key=lambda key: (METHODS.index(key[0]), key[1]))
     rows = []
@@ -130,7 +130,7 @@ def estimator_ladder(
     return table
 
 
-class _Bench:
+class _LadderBench:
     """One camera, its truth over the pixels that keep away from the ends of the ADC, and a trial of every method."""
 
     def __init__(

@@ -20,7 +20,7 @@ from workbench.measure.numbers import number
 from workbench.measure.pixel_flags import FLAG_MEANINGS, PixelFlag
 from workbench.measure.pixel_stacks import PixelStack
 from workbench.measure.pixels import PixelClasses, classify_pixels
-from workbench.measure.popular_survey import Shots, popular_rows
+from workbench.measure.popular_survey import ExposedStack, popular_rows
 from workbench.measure.read_noise_map import read_noise_distribution, read_noise_map
 from workbench.results import Measurement
 from workbench.stack.power_sums import Estimate
@@ -135,9 +135,9 @@ class PatternSurvey:
     def popular(self) -> None:
         """Record what the popular methods say of these darks, and whether it may be believed."""
         record, zero, last = self.record, self.reference, self.found.longest_frames
-        bias = Shots(zero.exposure, self.area.load(zero.frames.rows), zero.moments)
+        bias = ExposedStack(zero.exposure, self.area.load(zero.frames.rows), zero.moments)
         darks = [
-            Shots(one.frames.exposure, self.area.load(one.frames.rows), one.moments)
+            ExposedStack(one.frames.exposure, self.area.load(one.frames.rows), one.moments)
             for one in self.found.sets
             if one.frames.exposure <= last.exposure
         ]

@@ -16,10 +16,8 @@ from scipy import stats
 from workbench.errors import NotMeasurableError
 from workbench.measure.numbers import number
 from workbench.measure.york_line import TwoErrorLine, two_error_line
-from workbench.stack.bands import bands
 
 if TYPE_CHECKING:
-    import xarray as xr
     from numpy.typing import NDArray
     from uncertainties.core import AffineScalarFunc
 
@@ -121,14 +119,6 @@ def tile_groups(shape: tuple[int, int], excluded: NDArray[np.bool_] | None = Non
     if excluded is not None:
         labels[excluded] = -1
     return labels
-
-
-def mean_map(stack: xr.DataArray) -> NDArray[np.float32]:
-    """Average the frames of a stack (``frame, y, x``) band by band [adu]: two of these make a selector."""
-    mean = np.empty(stack.shape[1:], dtype=np.float32)
-    for rows, values in bands(stack):
-        mean[rows] = values.mean(axis=0)
-    return mean
 
 
 @dataclass(frozen=True)

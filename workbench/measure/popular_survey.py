@@ -14,11 +14,11 @@ import numpy as np
 from workbench.errors import NotMeasurableError
 from workbench.measure.agreement import contradicts, errors_apart
 from workbench.measure.dark_current import mean_difference, variance_rates
-from workbench.measure.dark_gain import DarkPoint, gain_from_darks
+from workbench.measure.dark_gain import NoiseAndMean, gain_from_darks
 from workbench.measure.dark_mean import exposure_means
 from workbench.measure.noise import hidden_by_rounding
 from workbench.measure.numbers import number
-from workbench.measure.pixel_gain import gain_from_pixels, level_groups, mean_map
+from workbench.measure.pixel_gain import gain_from_pixels, level_groups
 from workbench.measure.popular import (
     recommended_pair,
     script_choice,
@@ -26,6 +26,7 @@ from workbench.measure.popular import (
     two_exposure_ratio,
 )
 from workbench.results import rounded
+from workbench.stack.gather import mean_frame
 from workbench.stack.variance import difference_moments
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _NO_BIAS = "no pair of bias frames; shoot 20 at the darks' settings"
 
 
 @dataclass(frozen=True)
-class Shots:
+class ExposedStack:
     """Frames of one exposure [s]: the lazy stack, dims ``frame, y, x`` [adu], and its moments over the used pixels."""
 
     exposure: float
@@ -56,7 +57,7 @@ class Shots:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Believed:
     """A number, and whether it may be believed: True, False, or None where nothing tells; the reason in a sentence."""
 
     value: AffineScalarFunc
@@ -65,8 +66,8 @@ class Judged:
 
 
 def popular_rows(
-    bias: Shots | None,
-    darks: Sequence[Shots],
+    bias: ExposedStack | None,
+    darks: Sequence[ExposedStack],
     gain: AffineScalarFunc | None,
     *,
     excluded: NDArray[np.bool_],
@@ -110,8 +111,8 @@ class _Survey:
 
     def __init__(
         self,
-        bias: Shots | None,
-        darks: Sequence[Shots],
+        bias: ExposedStack | None,
+        darks: Sequence[ExposedStack],
         gain: AffineScalarFunc | None,
         excluded: NDArray[np.bool_],
         lattice: int | None,
@@ -142,7 +143,7 @@ class _Survey:
     # ---- what the methods share
 
     @property
-    def _zero(self) -> Shots:
+    def _zero(self) -> ExposedStack:
         if self.bias is None or self.bias.moments.temporal is None:
             raise NotMeasurableError(_NO_BIAS)
         return self.bias
@@ -181,27 +182,27 @@ class _Survey:
 
     # ---- dark current
 
-    def _mean(self) -> Judged:
+    def _mean(self) -> Believed:
         t = self.longest
         levels = self.darks[t].moments.frame_means, self._zero.moments.frame_means
         rate = mean_difference(*levels, self._means().frame_sigma, self._beyond(t), clamped=False)
         return self._against_noise(self._in_electrons(rate), self._noise(t))
 
-    def _against_noise(self, found: AffineScalarFunc, noise: Rate) -> Judged:
+    def _against_noise(self, found: AffineScalarFunc, noise: Rate) -> Believed:
         """Judge a rate of the mean by that of the variance; without a gain by the gain that they imply."""
         right = self._in_electrons(noise)
         if self.gain is not None:
             return _compared(found, right, "the noise of the same darks", "electron / s")
         if noise.value < _SEEN * noise.std_error:
             reason = "no gain is known, and the noise does not grow: nothing to compare with"
-            return Judged(found, believable=None, reason=reason)
+            return Believed(found, believable=None, reason=reason)
         implied = found / right
         if implied.nominal_value > _SEEN * implied.std_dev:
             reason = f"no gain is known; true only if it is {_words(implied)} electron / adu"
-            return Judged(found, believable=None, reason=reason)
+            return Believed(found, believable=None, reason=reason)
         mean = "falls" if found.nominal_value < -_SEEN * found.std_dev else "does not grow"
         reason = f"the noise grows by {_words(right)} adu2 / s while the mean {mean}: something is subtracted from it"
-        return Judged(found, believable=False, reason=reason)
+        return Believed(found, believable=False, reason=reason)
 
     def _frames(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[float, float]]:
         """Return the first bias and the first dark of either exposure, and the exposures."""
@@ -210,7 +211,7 @@ class _Survey:
         bias, first, second = (np.asarray(one.stack[0].data) for one in shots)
         return bias, first, second, pair
 
-    def _ratio(self) -> Judged:
+    def _ratio(self) -> Believed:
         found = two_exposure_ratio(*self._frames(), self._unit_gain)
         times = float((found.value / found.whatever).nominal_value)
         unit = "adu / s (at a gain of 1)" if self.gain is None else "electron / s"
@@ -221,9 +222,9 @@ class _Survey:
             right = self._difference().value
             by_chance = "" if contradicts(found.value, right) else ", near it by chance"
             reason += f" that; the noise of the same darks says {_words(right)}{by_chance}"
-        return Judged(found.value, believable=False, reason=reason)
+        return Believed(found.value, believable=False, reason=reason)
 
-    def _script(self) -> Judged:
+    def _script(self) -> Believed:
         shown = script_choice(*self._frames(), self._unit_gain, frame_sigma=self._means().frame_sigma)
         if shown.method == "two_exposure_ratio":
             ratio = self._ratio()
@@ -232,7 +233,7 @@ class _Survey:
         mean = self._against_noise(number(shown.value, shown.std_error), self._noise(short))
         return replace(mean, reason=f"takes mean_difference of single frames: {mean.reason}")
 
-    def _difference(self) -> Judged:
+    def _difference(self) -> Believed:
         pair = recommended_pair(self.darks)
         first, second = (self.darks[t].moments for t in pair)
         for moments in (first, second):
@@ -240,13 +241,13 @@ class _Survey:
         found = self._in_electrons(two_exposure_difference(first, second, pair, self.gain))
         if found.nominal_value < -_SEEN * found.std_dev:
             reason = "the noise falls with the exposure: are the frames raw, and of one temperature?"
-            return Judged(found, believable=False, reason=reason)
+            return Believed(found, believable=False, reason=reason)
         reason = "temporal variances: no clamp and no fixed pattern is in them; hits and telegraph pixels still are"
-        return Judged(found, believable=True, reason=reason)
+        return Believed(found, believable=True, reason=reason)
 
     # ---- gain
 
-    def _from_darks(self) -> Judged:
+    def _from_darks(self) -> Believed:
         means = self._means()
         points = []
         for shots, mean, error in zip(self.darks.values(), means.mean, means.std_error, strict=True):
@@ -254,17 +255,17 @@ class _Survey:
             if n > 1:
                 noise = self._variance(shots.moments)
                 level = float(mean), float(error)
-                points.append(DarkPoint(shots.exposure, *level, noise.value, noise.std_error, n))
+                points.append(NoiseAndMean(shots.exposure, *level, noise.value, noise.std_error, n))
         found = gain_from_darks(points)
         if found.gain.nominal_value < _SEEN * found.gain.std_dev:
-            return Judged(found.gain, believable=False, reason=_NO_GAIN)
+            return Believed(found.gain, believable=False, reason=_NO_GAIN)
         if self.gain is not None:
             return _compared(found.gain, self.gain, "the gain of this camera", "electron / adu")
         if self.pixel_gain is not None:
             return _compared(found.gain, self.pixel_gain, "the gain from the pixels", "electron / adu")
-        return Judged(found.gain, believable=None, reason="no gain is known that could confirm it; shoot flats")
+        return Believed(found.gain, believable=None, reason="no gain is known that could confirm it; shoot flats")
 
-    def _from_pixels(self) -> Judged:
+    def _from_pixels(self) -> Believed:
         zero, longest = self._zero, self.darks[self.longest]
         self._variance(zero.moments)
         if len(self.darks) < _FEWEST:
@@ -272,7 +273,7 @@ class _Survey:
                 f"{len(self.darks)} exposures: the pixels are sorted by the darks of two others; shoot {_FEWEST}"
             )
         short, *_, other, _ = self.darks.values()
-        groups = level_groups(mean_map(other.stack) - mean_map(short.stack), self.excluded)
+        groups = level_groups(mean_frame(other.stack) - mean_frame(short.stack), self.excluded)
         means = longest.moments.frame_means
         moments = difference_moments(longest.stack, means, self.excluded, maps=True)
         found = gain_from_pixels(zero.moments, moments, groups)
@@ -280,15 +281,15 @@ class _Survey:
         if self.gain is not None:
             return _compared(found.gain, self.gain, "the gain of this camera", "electron / adu")
         reason = f"no clamp reaches it, telegraph pixels may lower it; {'; '.join(found.notes)}"
-        return Judged(found.gain, believable=True, reason=reason)
+        return Believed(found.gain, believable=True, reason=reason)
 
 
-def _compared(found: AffineScalarFunc, right: AffineScalarFunc, what: str, unit: str) -> Judged:
+def _compared(found: AffineScalarFunc, right: AffineScalarFunc, what: str, unit: str) -> Believed:
     errors = errors_apart(found, right)
     if contradicts(found, right):
         reason = f"contradicts {what}, {_words(right)} {unit}, by {abs(errors):.3g} standard errors"
-        return Judged(found, believable=False, reason=reason)
-    return Judged(
+        return Believed(found, believable=False, reason=reason)
+    return Believed(
         found, believable=True, reason=f"agrees with {what}, {_words(right)} {unit}: {errors:+.1f} standard errors"
     )
 
@@ -299,7 +300,7 @@ def _words(value: AffineScalarFunc) -> str:
 
 
 def _row(
-    method: str, quantity: tuple[str, str], exposures: Sequence[float], measure: Callable[[], Judged]
+    method: str, quantity: tuple[str, str], exposures: Sequence[float], measure: Callable[[], Believed]
 ) -> dict[str, Any]:
     name, unit = quantity
     row: dict[str, Any] = {"method": method, "quantity": name, "exposures": list(exposures)}

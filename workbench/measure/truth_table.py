@@ -18,7 +18,7 @@ from workbench.camera.sensor import Camera, Sensor
 from workbench.errors import NotMeasurableError
 from workbench.measure.agreement import contradicts, errors_apart
 from workbench.measure.dark_current import mean_difference, variance_rates, variance_slope
-from workbench.measure.dark_gain import DarkPoint, gain_from_darks
+from workbench.measure.dark_gain import NoiseAndMean, gain_from_darks
 from workbench.measure.dark_mean import exposure_means
 from workbench.measure.numbers import number
 from workbench.measure.pixel_gain import gain_from_pixels, level_groups
@@ -126,7 +126,7 @@ def truth_table(
     for name, sensor in (contrasting_cameras() if cameras is None else cameras).items():
         for step, current in enumerate(dark_currents):
             rng = np.random.default_rng([seed, step])
-            bench = _Bench(Camera(with_dark_current(sensor, current), seed), sorted(exposures), n_frames, rng)
+            bench = _TableBench(Camera(with_dark_current(sensor, current), seed), sorted(exposures), n_frames, rng)
             for quantity, method, true, measure in bench.methods():
                 rows.append(
                     {"camera": name, "dark_current": current, "quantity": quantity, "method": method, "true": true}
@@ -169,7 +169,7 @@ class _Shot:
         return self.moments.temporal
 
 
-class _Bench:
+class _TableBench:
     """One camera on the bench: its frames, and every method on them."""
 
     def __init__(self, camera: Camera, exposures: Sequence[float], n_frames: int, rng: np.random.Generator) -> None:
@@ -243,7 +243,7 @@ class _Bench:
 
     def _gain_from_darks(self) -> AffineScalarFunc:
         points = [
-            DarkPoint(t, float(mean), float(error), one.variance.value, one.variance.std_error, len(one.frames))
+            NoiseAndMean(t, float(mean), float(error), one.variance.value, one.variance.std_error, len(one.frames))
             for (t, one), mean, error in zip(self.darks.items(), self.means.mean, self.means.std_error, strict=True)
         ]
         return gain_from_darks(points).gain
