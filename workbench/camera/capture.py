@@ -50,8 +50,8 @@ def header(sensor: Sensor, frame: PlannedFrame) -> fits.Header:
         ("XPIXSZ", sensor.pixel_size, "[um] pixel pitch"),
         ("YPIXSZ", sensor.pixel_size, "[um] pixel pitch"),
         ("INSTRUME", sensor.name, "camera"),
-        ("SET-TEMP", frame.temperature, "[degC] set point of the cooler"),
-        ("CCD-TEMP", frame.temperature, "[degC] temperature of the sensor"),
+        ("SET-TEMP", round(frame.temperature, 1), "[degC] set point of the cooler"),
+        ("CCD-TEMP", round(frame.temperature, 1), "[degC] temperature of the sensor"),  # as cameras report it
         ("READOUTM", sensor.readout_mode, "readout mode"),
         ("SWCREATE", PROGRAM, "simulated, not shot"),
     ]

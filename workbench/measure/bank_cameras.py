@@ -20,6 +20,7 @@ SHARES = (0.05, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the longest exposure
 FLAT_EXPOSURES = (0.5, 1.5, 3.0, 6.0)  # s, under a lamp that fills the range in 10 s
 
 _SEED = 20261122
+_STEP = 0.1  # K, of the headers' temperatures
 _SPREAD_OVER = 0.65  # ADC steps of read noise at least: below, the survey rightly refuses
 _DARK_SHARE = 0.05  # of the ADC's range: what the dark signal takes at most
 _FAULTS = ("coarse", "overexposed", "clipped")
@@ -91,7 +92,7 @@ def bank_camera(number: int) -> tuple[Sensor, Plan]:
     )
     sensor = replace(sensor, bias_level=0.5 * noise if fault == "clipped" else _offset(sensor, noise, longest))
     lamp = (sensor.adc_top - sensor.bias_level) * gain / (0.5 if fault == "overexposed" else 10.0)
-    return sensor, _plan(sensor, longest, lamp)
+    return sensor, _plan(sensor, longest, lamp, _rng(number, 2))
 
 
 def _rng(number: int, stream: int) -> np.random.Generator:
@@ -143,11 +144,13 @@ def _offset(sensor: Sensor, noise: float, longest: float) -> float:
     return float(12 * noise + sensor.clamp_share * lowered / sensor.gain)
 
 
-def _plan(sensor: Sensor, longest: float, lamp: float) -> Plan:
+def _plan(sensor: Sensor, longest: float, lamp: float, rng: np.random.Generator) -> Plan:
     sets = [FrameSet("bias", N_BIAS, 5e-5, TEMPERATURE)]
     sets += [FrameSet("dark", N_DARKS, float(f"{share * longest:.3g}"), TEMPERATURE) for share in SHARES]
     sets += [FrameSet("flat", 2, exposure, TEMPERATURE, lamp, block=2) for exposure in FLAT_EXPOSURES]
     for block, warmth in enumerate(WARMER, start=3):
         current = sensor.dark_current * arrhenius(sensor.dark_energy, warmth, TEMPERATURE)
-        sets.append(FrameSet("dark", N_DARKS, _exposure(longest, sensor.gain, current), warmth, block=block))
+        # headers tell temperatures to 0.1 K: the sensor's own is anywhere within that step
+        real = warmth + float(rng.uniform(-_STEP / 2, _STEP / 2))
+        sets.append(FrameSet("dark", N_DARKS, _exposure(longest, sensor.gain, current), real, block=block))
     return Plan("bank", tuple(sets))
