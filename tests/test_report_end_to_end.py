@@ -55,7 +55,7 @@ def test_the_numbers_and_the_places_of_the_files_are_printed(report):
     lines = said.splitlines()
     assert re.fullmatch(r"tiny .* 35 of 36 frames used", lines[0])
     assert [line for line in lines if line.startswith("dark_current ")]
-    assert lines[-3:] == [str(out / name) for name in ("report.html", "report.ipynb", "results.json")]
+    assert lines[-4:] == [str(out / name) for name in ("report.html", "report.ipynb", "results.json", "pixels")]
     assert sorted(path.name for path in out.parent.iterdir()) == ["workbench-report"]
 
 
