@@ -79,16 +79,17 @@ def _files(results: Results) -> Iterator[Shots]:
 
 
 def _bias(held: Holdings) -> Iterator[Shots]:
-    names: tuple[str, ...] = (
+    names = (
         "bias_level",
         "offset_drift",
         "read_noise",
         "dark_current",
         "dark_below_bias",
         "dark_scaling",
+        "glow_exponent",
+        "telegraph_fraction",
         *_OF_THE_MAP,
     )
-    names += ("glow_exponent", "telegraph_fraction", *_OF_THE_MAP)
     how = f"shortest exposure, shutter closed; {SAME_CAMERA} and temperature as the darks"
     drift = f"offset drift to {100 / (2 * (_BIAS - 1)) ** 0.5:.0f} %"
     if held.n_bias < _FEWEST_BIAS:
