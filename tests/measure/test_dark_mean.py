@@ -66,6 +66,15 @@ def test_few_exposures_allow_fewer_models():
         fit_dark_mean([10, 20, 30], [1, 2, 3])
 
 
+@pytest.mark.parametrize("n_frames", [2, 3, 8])
+def test_two_errors_of_a_mean_hold_95_percent_however_few_frames_tell_them(n_frames):
+    rng = np.random.default_rng(16)
+    exposures = np.repeat([10.0, 60.0], n_frames)
+    tables = [exposure_means(exposures, rng.normal(1600, DRIFT, exposures.size)) for _ in range(4000)]
+    inside = np.mean([np.abs(one.mean - 1600) < 1.96 * one.std_error for one in tables])
+    assert inside == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / 8000) ** 0.5 * 2**0.5)  # two means share one sigma
+
+
 def test_four_exposures_of_one_level_are_called_constant():
     rng = np.random.default_rng(13)
     four = np.repeat([10.0, 60.0, 300.0, 600.0], 6)

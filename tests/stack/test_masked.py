@@ -54,6 +54,21 @@ def test_masked_samples_leave_no_trace():
     assert (clean.n_masked, clean.n_hit_pixels) == (mask.sum(), mask.any(axis=0).sum())
 
 
+def test_frame_means_are_those_of_frames_without_rays():
+    stack = stack_of(6)
+    mask = random_mask(stack.shape)
+    spoiled = stack.where(~mask, stack + 300.0)
+    found = masked_variance(spoiled, levels(spoiled).frame_means, None, hits_at(mask)).frame_means
+    frames = stack.to_numpy()
+    truth = frames.mean(axis=(1, 2))
+    # what stood under the mask is told by the other frames: the noise of those samples is all that differs
+    error = SIGMA * (2 * mask.sum(axis=(1, 2))) ** 0.5 / mask[0].size
+    assert (np.abs(found - truth) < 4 * error).all()
+    assert np.abs(found - truth).max() > 0
+    unspoiled = measure(stack, np.zeros(stack.shape, dtype=bool))
+    np.testing.assert_allclose(unspoiled.frame_means, truth, rtol=1e-12)
+
+
 def test_each_pixel_counts_alike_with_the_frames_that_it_keeps():
     stack = stack_of(5)
     mask = random_mask(stack.shape)

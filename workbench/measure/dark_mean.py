@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODELS = ("constant", "linear", "quadratic")
 _MISFIT_P = 0.01
 _DRIFT_P = 0.01
+_TWO_SIGMA = 0.975  # of a distribution lies below the upper end of its 95 % interval
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class ExposureMeans:
     Parameters
     ----------
     exposure, mean, std_error
-        Shape (exposures,): [s], [adu], [adu]; the error is ``frame_sigma / sqrt(n_frames)``, not the pixel count's.
+        Shape (exposures,): [s], [adu], [adu]; the error is that of ``scatter``, not the pixel count's, widened so that
+        two of them hold 95 %: ``frame_sigma`` is itself an estimate from ``frame_dof`` degrees of freedom.
     n_frames
         Shape (exposures,).
     frame_sigma, frame_dof
@@ -41,6 +43,11 @@ class ExposureMeans:
     n_frames: NDArray[np.int64]
     frame_sigma: float
     frame_dof: int
+
+    @property
+    def scatter(self) -> FloatArray:
+        """Standard deviation of the means as ``frame_sigma`` says it, shape (exposures,) [adu]."""
+        return self.frame_sigma / np.sqrt(self.n_frames)
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,8 @@ def exposure_means(exposures: ArrayLike, means: ArrayLike) -> ExposureMeans:
     sigma = float((((values - mean[index]) ** 2).sum() / dof) ** 0.5)
     # frames can agree to the last digit (a simulated camera without drift): the error is then that of a rounding
     sigma = max(sigma, 1e-9 * max(1.0, float(np.abs(values).max())))
-    return ExposureMeans(exposure, mean, sigma / np.sqrt(n_frames), n_frames, sigma, dof)
+    student = float(stats.t.ppf(_TWO_SIGMA, dof) / stats.norm.ppf(_TWO_SIGMA))
+    return ExposureMeans(exposure, mean, student * sigma / np.sqrt(n_frames), n_frames, sigma, dof)
 
 
 def fit_dark_mean(
@@ -171,9 +179,9 @@ def _between_exposures(table: ExposureMeans, degree: int) -> float:
         line = fit_line(table.exposure, table.mean, np.hypot(table.std_error, between), degree)
         return line.chi2 - line.dof
 
-    line = fit_line(table.exposure, table.mean, table.std_error, degree)
+    line = fit_line(table.exposure, table.mean, table.scatter, degree)
     # the frame-to-frame error is itself estimated, so that chi2/dof follows F, not chi-squared
-    if line.dof == 0 or stats.f.sf(line.chi2 / line.dof, line.dof, table.frame_dof) >= _MISFIT_P:
+    if line.dof == 0 or stats.f.sf(line.chi2 / line.dof, line.dof, table.frame_dof) >= _MISFIT_P or excess(0.0) <= 0:
         return 0.0
     return float(optimize.brentq(excess, 0.0, float(np.ptp(table.mean)) + table.frame_sigma, xtol=1e-9))
 

@@ -75,6 +75,11 @@ class MeasuredSet:
     masked: MaskedMoments | None = None
 
     @property
+    def frame_means(self) -> NDArray[np.float64]:
+        """Mean of each frame [adu], without its cosmic rays where they can be told."""
+        return self.moments.frame_means if self.masked is None else self.masked.frame_means
+
+    @property
     def temporal(self) -> Estimate:
         """Temporal variance of one frame [adu2].
 

@@ -128,7 +128,7 @@ class DarkSeries:
             record.missing("dark_mean", rounded[0])
             return None, replace(unknown, reason=rounded[0])
         exposures = np.concatenate([np.full(one.moments.n_frames, one.frames.exposure) for one in sets])
-        means = np.concatenate([one.moments.frame_means for one in sets])
+        means = np.concatenate([one.frame_means for one in sets])
         dates = np.concatenate([one.frames.rows["date"].to_numpy(dtype="datetime64[ns]") for one in sets])
         bias = self.reference.moments.frame_means if self.reference is not None else np.array([])
         with record.attempt("dark_mean"):

@@ -32,7 +32,7 @@ def dark_below_bias(darks: ExposureMeans, bias_means: Sequence[float]) -> Verdic
         return Verdict(None, "no bias frames to compare the darks with; shoot 20 at the darks' settings")
     scatter = float(bias.std(ddof=1)) if len(bias) > 1 else darks.frame_sigma
     difference = darks.mean - float(bias.mean())
-    error = np.hypot(darks.std_error, max(scatter, darks.frame_sigma) / len(bias) ** 0.5)
+    error = np.hypot(darks.scatter, max(scatter, darks.frame_sigma) / len(bias) ** 0.5)
     dof = darks.frame_dof + len(bias) - 1
     critical = float(stats.t.isf(-np.expm1(np.log1p(-_FAMILY_P) / len(difference)) / 2, max(dof, 1)))
     below, above = difference < -critical * error, difference > critical * error

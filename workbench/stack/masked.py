@@ -29,6 +29,9 @@ class MaskedMoments:
     ----------
     n_frames, n_pixels, n_excluded
         Frames, pixels that entered, pixels left out.
+    frame_means
+        Mean of each frame over the used pixels, shape (frame,) [adu]: a masked sample is taken to be as far above its
+        frame's mean as the pixel is in the frames that it keeps.
     temporal
         Mean over pixels, all of one weight, of the variance over the frames that each keeps (ddof 1) [adu2].
     frames
@@ -47,6 +50,7 @@ class MaskedMoments:
     n_frames: int
     n_pixels: int
     n_excluded: int
+    frame_means: FloatArray
     temporal: Estimate
     frames: tuple[Estimate, ...]
     n_masked: int
@@ -63,14 +67,17 @@ class _Sums:
 
     def __init__(self, n_frames: int) -> None:
         self.n_pixels = self.n_hit_pixels = 0
-        self.variances = self.squares = 0.0
+        self.means = self.variances = self.squares = 0.0
         self.masked = np.zeros(n_frames, dtype=np.int64)
         self.powers = np.zeros((3, n_frames))  # of r, x and x^2, with r the residuals and x = r^2 n_i / (n_i - 1)
 
-    def add(self, residuals: FloatArray, kept: NDArray[np.int64], variances: FloatArray, frames: Integers) -> None:
+    def add(
+        self, residuals: FloatArray, kept: Integers, means: FloatArray, variances: FloatArray, frames: Integers
+    ) -> None:
         """Add pixels: ``residuals`` (frame, pixel) are 0 where masked, in ``frames``; ``kept`` frames each."""
         n = len(residuals)
         self.n_pixels += len(kept)
+        self.means += float(means.sum())
         self.masked += np.bincount(frames, minlength=n)
         self.n_hit_pixels += int((kept < n).sum())
         self.variances += float(variances.sum())
@@ -78,6 +85,11 @@ class _Sums:
         x = residuals * residuals
         x *= kept / (kept - 1)
         self.powers += residuals.sum(axis=1), x.sum(axis=1), np.einsum("fi,fi->f", x, x)
+
+    def frame_shifts(self) -> FloatArray:
+        """Return by how much the mean of each frame lies above the one that was removed [adu]."""
+        shifts: FloatArray = self.means / self.n_pixels + self.powers[0] / (self.n_pixels - self.masked)
+        return shifts
 
     def temporal(self) -> Estimate:
         """Mean variance, had the frames' own means been removed, which lie above those that were by some offsets.
@@ -155,15 +167,16 @@ def masked_variance(
             mean_map[rows], variance_map[rows] = mean + frame_means.mean(), variances
         frames = frame[used[row, column]]
         if used.all():  # as it mostly is: then nothing is copied
-            sums.add(r.reshape(n, -1), left.ravel(), variances.ravel(), frames)
+            sums.add(r.reshape(n, -1), left.ravel(), mean.ravel(), variances.ravel(), frames)
         else:
-            sums.add(r[:, used], left[used], variances[used], frames)
+            sums.add(r[:, used], left[used], mean[used], variances[used], frames)
     if sums.n_pixels < 2:
         raise ValueError(f"{sums.n_pixels} pixels are left of {keep.size}: nothing to measure")
     return MaskedMoments(
         n_frames=n,
         n_pixels=sums.n_pixels,
         n_excluded=keep.size - sums.n_pixels,
+        frame_means=frame_means + sums.frame_shifts(),
         temporal=sums.temporal(),
         frames=sums.frames(),
         n_masked=int(sums.masked.sum()),
