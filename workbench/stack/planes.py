@@ -1,4 +1,4 @@
-"""What combining a run of pixels gives, as plain arrays: the kernels fill it, :mod:`workbench.stack.combine` labels it."""
+"""What combining a run of pixels gives, as plain arrays, which kernels fill and :mod:`workbench.stack.combine` labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ALL_REJECTED", "NO_VALUE", "Planes", "count_type"]
+__all__ = ["ALL_REJECTED", "NO_VALUE", "Planes", "count_type", "standard_error_factors"]
 
 ALL_REJECTED = 1  # flag: rejection left no sample of this pixel, the signal is the median of all
 NO_VALUE = 2  # flag: no frame has a value of this pixel, the signal is NaN
@@ -47,3 +47,37 @@ class Planes:
     rejected_high: NDArray[np.unsignedinteger] | None
     flags: NDArray[np.uint8] | None
     frames: NDArray[np.int64]
+
+
+def standard_error_factors(method: str, n_frames: int) -> NDArray[np.float64]:
+    r"""Return what the standard deviation of k kept samples is multiplied by to give the combination's standard error.
+
+    Parameters
+    ----------
+    method
+        ``"mean"``, ``"median"``, ``"sum"``, ``"min"`` or ``"max"``.
+    n_frames
+        Frames of the stack.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_frames + 1,), by k; NaN below two samples, which tell no error. Empty for the extremes: their error
+        depends on the tails of the distribution, not on its standard deviation alone.
+
+    Notes
+    -----
+    The mean has :math:`1 / \sqrt k`, and the sum, which is the mean times n, :math:`n / \sqrt k`. The median of
+    Gaussian samples has :math:`\sqrt{\pi / (2 k + c)}`, where c = 0.86 + 0.42 / k for an odd k and 2.84 - 1.24 / k for
+    an even one: fitted to the integrals over its order statistics, 5e-4 off at most; of two it is the mean. That is
+    1.2533 times the error of the mean for large k (H. Cramer, Mathematical Methods of Statistics, 1946, 28.5).
+    """
+    if method in ("min", "max"):
+        return np.empty(0)
+    k = np.arange(2, n_frames + 1, dtype=np.float64)
+    if method == "median":
+        offset = np.where(k % 2 == 1, 0.86 + 0.42 / k, 2.84 - 1.24 / k)
+        known = np.where(k == 2, np.sqrt(0.5), np.sqrt(np.pi / (2 * k + offset)))
+    else:
+        known = (n_frames if method == "sum" else 1) / np.sqrt(k)
+    return np.concatenate([np.full(min(2, n_frames + 1), np.nan), known])

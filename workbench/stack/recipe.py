@@ -1,4 +1,4 @@
-"""How frames are combined: the whole choice as one value, which a master's header can hold and a later run can repeat."""
+"""How frames are combined: all choices as one value, which a master's header can hold and a later run can repeat."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from workbench.errors import InputError
 from workbench.stack.normalisation import NORMALISATIONS
 from workbench.stack.rejection import REJECTIONS, NoRejection, Rejection, rejection
 from workbench.stack.scale_estimators import SCALE_ESTIMATORS
+from workbench.stack.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["METHODS", "WEIGHTS", "Recipe", "recipe_of"]
+__all__ = ["METHODS", "Recipe", "recipe_of"]
 
 METHODS = ("mean", "median", "sum", "min", "max")
-WEIGHTS = ("none", "exposure", "noise")
 _LIMITS = ("low", "high", "cutoff", "fraction", "alpha")  # options of one rejection or another
 
 
@@ -49,7 +49,7 @@ class Recipe:
     Raises
     ------
     InputError
-        When a choice does not exist, a limit is no number, or weights are given to a method that is no mean.
+        When a choice does not exist, a limit is no number, or frames are weighed for a method that is no mean.
 
     Examples
     --------
@@ -80,13 +80,8 @@ class Recipe:
     def _check_weights(self) -> None:
         if isinstance(self.weights, str):
             _one_of("weights", self.weights, WEIGHTS)
-        else:
-            numbers = tuple(float(weight) for weight in self.weights)
-            bad = [number for number in numbers if not (math.isfinite(number) and number >= 0)]
-            if bad or not any(numbers):
-                value = f"{bad[0]:g} among them" if bad else "none above 0"
-                raise InputError("weights", f"have {value}", "give every frame a finite number, 0 or above")
-            object.__setattr__(self, "weights", numbers)  # frozen, but a list is no value that can be compared
+        else:  # whether they fit the frames is seen when they meet them
+            object.__setattr__(self, "weights", tuple(float(weight) for weight in self.weights))
         if self.weights != "none" and self.method != "mean":
             raise InputError("weights", f"do not enter a {self.method}", "combine by the mean, or without weights")
 
