@@ -1,4 +1,4 @@
-"""What combining a run of pixels gives, as plain arrays, which kernels fill and :mod:`workbench.stack.combine` labels."""
+"""What combining a run of pixels gives: plain arrays, which :mod:`workbench.stack.combine` labels."""
 
 from __future__ import annotations
 
