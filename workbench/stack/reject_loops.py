@@ -1,0 +1,333 @@
+"""Which values of each pixel's stack are rejected: one loop a method, compiled by Numba when that method is first used.
+
+Every loop takes ``(columns, counts, parameters, states)``:
+
+columns : float64 [pixel, frame]
+    The values of each pixel in ascending order, finite, the valid ones first.
+counts : int64 [pixel]
+    How many of a pixel's values are valid.
+parameters : float64
+    As :attr:`workbench.stack.rejection.Rejection.parameters` has them.
+states : uint8 [pixel, frame]
+    Written: ``KEPT``, ``LOW``, ``HIGH`` of each value of ``columns``, ``MISSING`` beyond the valid ones.
+
+The rules are those of :mod:`workbench.stack.rejection`, taken literally in float64. Survivors are a run of neighbours in
+the sorted column, so each method is a function that returns where its run starts and stops. Sums are taken one value
+after the other in ascending order of the survivors, without fast-math, so that any code which adds in that order
+gives the same bits. Nothing is allocated per pixel.
+
+Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in another
+file makes a loop out of date: ``reject_fit.py`` uses some of these, so touch it when they change.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Counts = NDArray[np.int64]
+    States = NDArray[np.uint8]
+    Run = tuple[int, int]
+
+__all__ = [
+    "averaged",
+    "clip",
+    "compiled_exactly",
+    "esd",
+    "mad",
+    "median_of",
+    "minmax",
+    "negligible",
+    "none",
+    "percentile",
+    "sigma",
+    "spread",
+    "winsorized",
+    "write_run",
+]
+
+_KEPT, _LOW, _HIGH, _MISSING = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+_NEGLIGIBLE = 1e-12  # of the largest magnitude: a spread, or a median, of no more than rounding is none
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+def compiled_exactly(function: _Function) -> _Function:
+    """Have a function compiled when it is first called: IEEE arithmetic in the order written, without Python's lock.
+
+    Later processes find the code in a cache beside the module, or in the user's cache folder where that may not be
+    written; with neither, every process compiles anew.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return cast("_Function", njit(cache=True, **options)(function))
+    except RuntimeError:  # Numba's word for no folder that can be written
+        return cast("_Function", njit(**options)(function))
+
+
+@compiled_exactly
+def median_of(values: Floats, first: int, stop: int) -> float:
+    """Return the middle value of a sorted run, or the mean of the two middle ones."""
+    middle = (first + stop) // 2
+    if (stop - first) % 2 == 1:
+        return values[middle]  # type: ignore[no-any-return]
+    return 0.5 * (values[middle - 1] + values[middle])  # type: ignore[no-any-return]
+
+
+@compiled_exactly
+def negligible(values: Floats, first: int, stop: int) -> float:
+    """Return what counts as zero beside the values of a sorted run."""
+    return _NEGLIGIBLE * max(abs(values[first]), abs(values[stop - 1]))
+
+
+@compiled_exactly
+def spread(values: Floats, first: int, stop: int) -> float:
+    """Return the sample standard deviation (n - 1) of a run, by the corrected two-pass formula."""
+    n = stop - first
+    total = 0.0
+    for k in range(first, stop):
+        total += values[k]
+    mean = total / n
+    squares, rest = 0.0, 0.0
+    for k in range(first, stop):
+        deviation = values[k] - mean
+        squares += deviation * deviation
+        rest += deviation
+    return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
+
+
+@compiled_exactly
+def clamped_spread(values: Floats, first: int, stop: int, bottom: float, top: float) -> float:
+    """Return what :func:`spread` returns of values clamped to [bottom, top]."""
+    n = stop - first
+    total = 0.0
+    for k in range(first, stop):
+        value = values[k]
+        total += bottom if value < bottom else (top if value > top else value)
+    mean = total / n
+    squares, rest = 0.0, 0.0
+    for k in range(first, stop):
+        value = values[k]
+        deviation = (bottom if value < bottom else (top if value > top else value)) - mean
+        squares += deviation * deviation
+        rest += deviation
+    return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
+
+
+@compiled_exactly
+def clip(values: Floats, run: Run, centre: float, scale: float, limits: Floats) -> Run:
+    """Return what is left of a run without the values more than ``limits`` times ``scale`` away from its centre."""
+    first, stop = run
+    while first < stop and (centre - values[first]) / scale > limits[0]:
+        first += 1
+    while first < stop and (values[stop - 1] - centre) / scale > limits[1]:
+        stop -= 1
+    return first, stop
+
+
+@compiled_exactly
+def write_run(states: States, n: int, first: int, stop: int) -> None:
+    """Write the states of a sorted column of ``n`` valid values, of which [first, stop) are kept."""
+    states[:first] = _LOW
+    states[first:stop] = _KEPT
+    states[stop:n] = _HIGH
+    states[n:] = _MISSING
+
+
+@compiled_exactly
+def none(columns: Floats, counts: Counts, _parameters: Floats, states: States) -> None:
+    """Keep all that is valid."""
+    for p in range(len(counts)):
+        write_run(states[p], counts[p], 0, counts[p])
+
+
+@compiled_exactly
+def minmax(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Reject so many lowest, then so many highest of what is left."""
+    for p in range(len(counts)):
+        n = counts[p]
+        first = min(np.int64(parameters[0]), n)
+        write_run(states[p], n, first, max(n - np.int64(parameters[1]), first))
+
+
+@compiled_exactly
+def percentile(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Reject, once, what is off the median by more than a fraction of it."""
+    for p in range(len(counts)):
+        values, n = columns[p], counts[p]
+        first, stop = 0, n
+        if n > 1:
+            centre = median_of(values, 0, n)
+            if abs(centre) > negligible(values, 0, n):
+                first, stop = clip(values, (0, n), centre, centre, parameters)
+        write_run(states[p], n, first, stop)
+
+
+@compiled_exactly
+def sigma_run(values: Floats, n: int, limits: Floats) -> Run:
+    """Return the survivors of sigma clipping."""
+    first, stop, left = 0, n, n + 1
+    while 3 <= stop - first < left:
+        left = stop - first
+        scale = spread(values, first, stop)
+        if not scale > negligible(values, first, stop):
+            break
+        first, stop = clip(values, (first, stop), median_of(values, first, stop), scale, limits)
+    return first, stop
+
+
+@compiled_exactly
+def sigma(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Sigma clipping about the median."""
+    for p in range(len(counts)):
+        first, stop = sigma_run(columns[p], counts[p], parameters)
+        write_run(states[p], counts[p], first, stop)
+
+
+@compiled_exactly
+def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> float:
+    """Iterate sigma = 1.134 SD(values clamped to centre -+ 1.5 sigma).
+
+    Clamping what was clamped before is clamping to the narrowest bounds so far, to the bit, so that no copy is needed.
+    """
+    scale, zero = spread(values, first, stop), negligible(values, first, stop)
+    bottom, top = -math.inf, math.inf
+    iteration = 0
+    while scale > zero:
+        bottom, top = max(bottom, centre - 1.5 * scale), min(top, centre + 1.5 * scale)
+        before = scale
+        scale = 1.134 * clamped_spread(values, first, stop, bottom, top)
+        iteration += 1
+        if iteration > 1 and abs(before - scale) / before < 0.0005:
+            break
+    return scale
+
+
+@compiled_exactly
+def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
+    """Return the survivors of winsorized sigma clipping."""
+    first, stop, left = 0, n, n + 1
+    while 3 <= stop - first < left:
+        left = stop - first
+        centre = median_of(values, first, stop)
+        scale = winsorized_spread(values, first, stop, centre)
+        if not scale > negligible(values, first, stop):
+            break
+        first, stop = clip(values, (first, stop), centre, scale, limits)
+    return first, stop
+
+
+@compiled_exactly
+def winsorized(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Winsorized sigma clipping by the rules of 2017."""
+    for p in range(len(counts)):
+        first, stop = winsorized_run(columns[p], counts[p], parameters)
+        write_run(states[p], counts[p], first, stop)
+
+
+@compiled_exactly
+def deviation_of(values: Floats, first: int, stop: int, centre: float) -> float:
+    """Return the median absolute deviation from the centre of a sorted run, walking outwards from its middle."""
+    n = stop - first
+    right = (first + stop) // 2
+    left = right - 1
+    before, last = 0.0, 0.0
+    for _ in range(n // 2 + 1):
+        before = last
+        if right >= stop or (left >= first and centre - values[left] < values[right] - centre):
+            last = centre - values[left]
+            left -= 1
+        else:
+            last = values[right] - centre
+            right += 1
+    return last if n % 2 == 1 else 0.5 * (before + last)
+
+
+@compiled_exactly
+def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Sigma clipping about the median with sigma = 1.4826 times the median absolute deviation."""
+    for p in range(len(counts)):
+        values = columns[p]
+        first, stop, left = 0, counts[p], counts[p] + 1
+        while 3 <= stop - first < left:
+            left = stop - first
+            centre = median_of(values, first, stop)
+            scale = 1.4826 * deviation_of(values, first, stop, centre)
+            if not scale > negligible(values, first, stop):
+                break
+            first, stop = clip(values, (first, stop), centre, scale, parameters)
+        write_run(states[p], counts[p], first, stop)
+
+
+@compiled_exactly
+def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
+    """Return the survivors of averaged sigma clipping."""
+    first, stop, left = 0, n, n + 1
+    if n < 3 or not median_of(values, 0, n) > negligible(values, 0, n):
+        return first, stop
+    centre = median_of(values, 0, n)
+    total = 0.0
+    for k in range(n):
+        deviation = values[k] - centre
+        total += deviation * deviation / centre
+    noise = math.sqrt(total / (n - 1))
+    while 3 <= stop - first < left and centre > 0.0:
+        left = stop - first
+        scale = noise * math.sqrt(centre)
+        if not scale > negligible(values, first, stop):
+            break
+        first, stop = clip(values, (first, stop), centre, scale, limits)
+        centre = median_of(values, first, stop)
+    return first, stop
+
+
+@compiled_exactly
+def averaged(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Sigma clipping with sigma = s sqrt(median), s from the whole stack."""
+    for p in range(len(counts)):
+        first, stop = averaged_run(columns[p], counts[p], parameters)
+        write_run(states[p], counts[p], first, stop)
+
+
+@compiled_exactly
+def esd_run(values: Floats, n: int, parameters: Floats) -> Run:
+    """Return the survivors of Rosner's test; ``parameters[m]`` is the critical value where m values are left."""
+    kept_first, kept_stop = 0, n
+    first, stop = 0, n
+    for _ in range(min(max(int(parameters[0] * n), 1), n - 2)):
+        total = 0.0
+        for k in range(first, stop):
+            total += values[k]
+        centre = total / (stop - first)
+        scale = spread(values, first, stop)
+        if not scale > negligible(values, first, stop):
+            break
+        critical = parameters[stop - first]
+        below, above = (centre - values[first]) / scale, (values[stop - 1] - centre) / scale
+        if above >= below:
+            stop -= 1
+        else:
+            first += 1
+        if max(below, above) > critical:
+            kept_first, kept_stop = first, stop
+    return kept_first, kept_stop
+
+
+@compiled_exactly
+def esd(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+    """Generalised extreme Studentised deviate test."""
+    if columns.shape[1] >= len(parameters):
+        raise ValueError("more frames than critical values")  # noqa: EM101
+    for p in range(len(counts)):
+        first, stop = 0, counts[p]
+        if stop > 2:
+            first, stop = esd_run(columns[p], stop, parameters)
+        write_run(states[p], counts[p], first, stop)

@@ -1,0 +1,406 @@
+"""Rejection of outliers among the values that one pixel has in the frames of a stack: the methods and their exact rules.
+
+The rules are those of PixInsight's ImageIntegration as it was in 2017 (with the exceptions named), in float64. In all:
+
+* r_0 <= ... <= r_(n-1) are the survivors so far; their median is the middle one or the mean of the two middle ones; SD
+  is their sample standard deviation (n - 1), by the corrected two-pass formula.
+* A limit that is ``math.inf`` switches its side off.
+* *Next to zero* means no more than 1e-12 times the largest magnitude among the survivors.
+* Which of several equal values is rejected by a rank (:class:`MinMax`, :class:`GeneralisedESD`) goes by the order of
+  the frames: the earlier one is the lower one.
+* Values that are not finite are missing, which is not the same as rejected. Zero and negative values are values.
+
+The compiled loops are in ``reject_loops.py`` and ``reject_fit.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Kernel = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]], None]
+
+__all__ = [
+    "HIGH",
+    "KEPT",
+    "LOW",
+    "MISSING",
+    "REJECTIONS",
+    "AveragedSigmaClip",
+    "GeneralisedESD",
+    "LinearFit",
+    "MADClip",
+    "MinMax",
+    "NoRejection",
+    "Percentile",
+    "Rejection",
+    "SigmaClip",
+    "WinsorizedSigmaClip",
+    "loop_of",
+    "reject_column",
+    "rejection",
+]
+
+KEPT, LOW, HIGH, MISSING = 0, 1, 2, 3
+
+_MOST_FRAMES = 16_384  # for whose number the critical values of the ESD test are made ready, unless asked for more
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A method of rejection with its parameters; the base of all of them."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that the compiled loop is given."""
+        return tuple(float(getattr(self, field.name)) for field in fields(self))
+
+    @property
+    def words(self) -> str:
+        """The method in words, as ``winsorized sigma clipping, 4 low, 3 high``."""
+        return ", ".join([self.title, *self._limits_in_words()])
+
+    def _limits_in_words(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class NoRejection(Rejection):
+    """Nothing is rejected."""
+
+    name = "none"
+    title = "no rejection"
+
+
+@dataclass(frozen=True)
+class _TwoSided(Rejection):
+    """A method with a limit below and one above."""
+
+    def __post_init__(self) -> None:
+        for side in ("low", "high"):
+            _check_limit(self.name, side, getattr(self, side))
+
+    def _limits_in_words(self) -> list[str]:
+        limits = {side: getattr(self, side) for side in ("low", "high")}
+        return [f"{side} kept" if math.isinf(limit) else f"{limit:g} {side}" for side, limit in limits.items()]
+
+
+@dataclass(frozen=True)
+class MinMax(_TwoSided):
+    """Reject the ``low`` lowest values, then the ``high`` highest of those left; once.
+
+    A stack of no more than ``low + high`` values loses them all. Source: ImageIntegration, January 2019.
+    """
+
+    low: int = 1
+    high: int = 1
+    name = "minmax"
+    title = "min/max rejection"
+
+    def __post_init__(self) -> None:
+        for side in ("low", "high"):
+            count = getattr(self, side)
+            _check_limit(self.name, side, count)
+            if math.isinf(count) or count != int(count):
+                raise InputError(f"{side} = {count!r}", "minmax rejects a whole number of values", "use 0, 1, 2, ...")
+            object.__setattr__(self, side, int(count))
+
+    def _limits_in_words(self) -> list[str]:
+        return [f"{self.low} lowest", f"{self.high} highest"]
+
+
+@dataclass(frozen=True)
+class Percentile(_TwoSided):
+    """Reject values off the median m by more than a fraction of it; once, where n >= 2 and m is not next to zero.
+
+    Low where (m - r) / m > ``low``, high where (r - m) / m > ``high``: a negative median rejects nothing.
+    Source: ImageIntegration, January 2019.
+    """
+
+    low: float = 0.2
+    high: float = 0.1
+    name = "percentile"
+    title = "percentile clipping"
+
+
+@dataclass(frozen=True)
+class SigmaClip(_TwoSided):
+    """Sigma clipping about the median m; needs n >= 3.
+
+    Repeat: stop where SD is next to zero; reject low where (m - r) / SD > ``low``, high where (r - m) / SD > ``high``;
+    until none is rejected or n < 3. Source: ImageIntegration, January 2019.
+    """
+
+    low: float = 4.0
+    high: float = 3.0
+    name = "sigma"
+    title = "sigma clipping"
+
+
+@dataclass(frozen=True)
+class WinsorizedSigmaClip(_TwoSided):
+    """Sigma clipping with the standard deviation of winsorized values, as it was until September 2019; needs n >= 3.
+
+    Repeat: m = median, s from winsorizing the survivors; stop where s is next to zero; reject low where
+    (m - r) / s > ``low``, high where (r - m) / s > ``high``, r being the values as they are; until none is rejected
+    or n < 3.
+
+    Winsorizing: s = SD; v = r. Repeat, unless s is next to zero: clamp v (what was clamped before included) to
+    m -+ 1.5 s; then s = 1.134 SD(v); stop when, from the second time on, s changed by less than 0.0005 of what it
+    was. m stays what it is. 1.134 makes s the standard deviation of Gaussian values.
+
+    Where most of the values are equal, s shrinks to nothing: such a stack keeps all it has, hits included. All stacks
+    of two values are such, and those of which more than about two thirds are equal: a coarse lattice defeats the method.
+
+    ``cutoff`` (September 2019 on, where its default is 5): in the first pass, whatever is clamped and at
+    least ``cutoff`` s away from m (s being the one clamped with) becomes m itself.
+
+    Source: ImageIntegration, January 2019 and, for the cutoff, core 1.8.7. Later versions begin with Sn and move m.
+    """
+
+    low: float = 4.0
+    high: float = 3.0
+    cutoff: float | None = None
+    name = "winsorized"
+    title = "winsorized sigma clipping"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cutoff is not None and not self.cutoff > 1.5:
+            rule = "values are clamped at 1.5 sigma, so that the cutoff lies beyond"
+            raise InputError(f"cutoff = {self.cutoff!r}", rule, "use 5, or None for the rule of 2017")
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The limits, and the cutoff where there is one."""
+        return (self.low, self.high) if self.cutoff is None else (self.low, self.high, self.cutoff)
+
+    def _limits_in_words(self) -> list[str]:
+        cutoff = [] if self.cutoff is None else [f"cutoff {self.cutoff:g}"]
+        return [*super()._limits_in_words(), *cutoff]
+
+
+@dataclass(frozen=True)
+class AveragedSigmaClip(_TwoSided):
+    """Sigma clipping for values whose variance grows as they do; needs n >= 3.
+
+    From the whole stack, s = sqrt(sum((r - m)^2 / m) / (n - 1)); then as :class:`SigmaClip` with s sqrt(m) in place of SD,
+    m being the survivors' median. Where m is negative or next to zero nothing is rejected.
+    Source: ImageIntegration, January 2019; it drops stacks of median zero, and its s, unlike IRAF's, is each pixel's own.
+    """
+
+    low: float = 4.0
+    high: float = 3.0
+    name = "averaged"
+    title = "averaged sigma clipping"
+
+
+@dataclass(frozen=True)
+class LinearFit(_TwoSided):
+    """Reject values far from a straight line through the sorted values against their ranks 0 ... n - 1; needs n >= 5.
+
+    Repeat: the line a + b k of least absolute deviation, and sigma = 2 mean(abs(r_k - a - b k)); stop where sigma is
+    next to zero; reject low where (a + b k - r_k) / sigma >= ``low``, high where (r_k - a - b k) / sigma >= ``high``
+    (*at* the limit too); number the survivors anew; until none is rejected or n < 3.
+
+    Where several lines have the least deviation: b is the least of their slopes, a the median of r_k - b k. The
+    survivors need not be neighbours. Source: ImageIntegration, January 2019 (from September 2019 on sigma has a factor
+    sqrt(1 + b^2), and Siril fits by least squares). The choice among lines is ours.
+    """
+
+    low: float = 5.0
+    high: float = 2.5
+    name = "linear_fit"
+    title = "linear fit clipping"
+
+
+@dataclass(frozen=True)
+class MADClip(_TwoSided):
+    """As :class:`SigmaClip`, with 1.4826 median(abs(r - m)) in place of SD.
+
+    Stacks of which more than half of the values are equal keep all they have. Source: Siril's MAD clipping, which
+    leaves the factor out.
+    """
+
+    low: float = 4.0
+    high: float = 3.0
+    name = "mad"
+    title = "MAD clipping"
+
+
+@dataclass(frozen=True)
+class GeneralisedESD(Rejection):
+    """Rosner's generalised extreme Studentised deviate test for up to k outliers; needs n >= 3.
+
+    k = trunc(``fraction`` n), at least 1 and at most n - 2. For i = 0 ... k - 1, of the m = n - i values left:
+    R_i = max(abs(r - mean)) / SD, and the value where it is reached goes (the highest where the lowest is as far);
+    the end is reached where SD is next to zero. lambda_i = t (m - 1) / sqrt((m - 2 + t^2) m), t the upper
+    ``alpha`` / (2 m) point of Student's t with m - 2 degrees of freedom. The outliers are those up to the largest i
+    with R_i > lambda_i; low or high by the end of the sorted stack at which they were.
+
+    Source: Rosner 1983, Technometrics 25, 165. (ImageIntegration, from November 2019 on, stops at the first i with
+    R_i < lambda_i and trims the mean.)
+    """
+
+    fraction: float = 0.3
+    alpha: float = 0.05
+    name = "esd"
+    title = "generalised ESD test"
+
+    def __post_init__(self) -> None:
+        for key in ("fraction", "alpha"):
+            if not 0 < getattr(self, key) < 1:
+                rule, step = "lies between 0 and 1", "leave it out to take its default"
+                raise InputError(f"{key} = {getattr(self, key)!r}", rule, step)
+
+    def _limits_in_words(self) -> list[str]:
+        return [f"at most {self.fraction:g} of the values", f"significance {self.alpha:g}"]
+
+
+REJECTIONS: dict[str, type[Rejection]] = {
+    method.name: method
+    for method in (
+        NoRejection,
+        MinMax,
+        Percentile,
+        SigmaClip,
+        WinsorizedSigmaClip,
+        AveragedSigmaClip,
+        LinearFit,
+        GeneralisedESD,
+        MADClip,
+    )
+}
+
+
+def rejection(name: str, low: float | None = None, high: float | None = None, **options: Any) -> Rejection:
+    """Return a method of rejection by its name.
+
+    Parameters
+    ----------
+    name
+        A key of ``REJECTIONS``.
+    low, high
+        Its limits; those left out are the method's own.
+    **options
+        Its other parameters: ``cutoff`` of winsorized, ``fraction`` and ``alpha`` of esd.
+
+    Raises
+    ------
+    InputError
+        There is no such method, it has no such parameter, or the value cannot be one.
+
+    Examples
+    --------
+    >>> rejection("winsorized", high=2.5).words
+    'winsorized sigma clipping, 4 low, 2.5 high'
+    """
+    if name not in REJECTIONS:
+        near = get_close_matches(str(name), REJECTIONS, n=1)
+        step = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(REJECTIONS)}"
+        raise InputError(f"rejection = {name!r}", "is no method of rejection", step)
+    method = REJECTIONS[name]
+    given = {key: value for key, value in {"low": low, "high": high, **options}.items() if value is not None}
+    known = [field.name for field in fields(method)]
+    for key in given:
+        if key not in known:
+            rule = f"rejection {name!r} has no such parameter"
+            raise InputError(key, rule, f"it takes {', '.join(known)}" if known else "leave it out")
+    return method(**given)
+
+
+def loop_of(rejection: Rejection, n_frames: int = _MOST_FRAMES) -> tuple[Kernel, NDArray[np.float64]]:
+    """Return the compiled loop of a method, and the parameters to call it with.
+
+    Imports Numba; the loop is compiled when it is first called, or read from Numba's cache on disk.
+
+    Parameters
+    ----------
+    rejection
+        The method.
+    n_frames
+        The most values that a stack will have; only the ESD test needs to know.
+
+    Returns
+    -------
+    kernel, parameters
+        To be called as ``kernel(columns, counts, parameters, states)``, see ``reject_loops.py``.
+    """
+    from workbench.stack import reject_fit, reject_loops  # import Numba, for which others need not wait  # noqa: PLC0415
+
+    parameters = np.array(rejection.parameters, dtype=np.float64)
+    if isinstance(rejection, GeneralisedESD):
+        return reject_loops.esd, _critical_values(rejection.fraction, rejection.alpha, n_frames)
+    if isinstance(rejection, WinsorizedSigmaClip) and rejection.cutoff is not None:
+        return reject_fit.winsorized_with_cutoff, parameters
+    if isinstance(rejection, LinearFit):
+        return reject_fit.linear_fit, parameters
+    kernel: Kernel = getattr(reject_loops, rejection.name)
+    return kernel, parameters
+
+
+def reject_column(values: ArrayLike, rejection: Rejection) -> NDArray[np.uint8]:
+    """Say which values of one pixel's stack are rejected, by the loop that whole stacks go through.
+
+    Parameters
+    ----------
+    values
+        (frame,), any unit; what is not finite is missing.
+    rejection
+        The method.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (frame,): ``KEPT``, ``LOW``, ``HIGH`` or ``MISSING`` in the order of the frames.
+
+    Examples
+    --------
+    >>> reject_column([10, 12, 11, 90, 12, float("nan"), 10, 11], MinMax(0, 1)).tolist()
+    [0, 0, 0, 2, 0, 3, 0, 0]
+    """
+    stack = np.array(values, dtype=np.float64).reshape(-1)
+    stack[~np.isfinite(stack)] = np.nan  # sorts behind all values
+    order = np.argsort(stack, kind="stable")
+    counts = np.array([np.isfinite(stack).sum()], dtype=np.int64)
+    states = np.empty((1, stack.size), dtype=np.uint8)
+    kernel, parameters = loop_of(rejection, stack.size)
+    kernel(stack[order][None, :], counts, parameters, states)
+    in_order: NDArray[np.uint8] = np.empty(stack.size, dtype=np.uint8)
+    in_order[order] = states[0]
+    return in_order
+
+
+@lru_cache(maxsize=8)
+def _critical_values(fraction: float, alpha: float, n_frames: int) -> NDArray[np.float64]:
+    """Return ``fraction``, then, from index 3 on, Rosner's critical value where so many values are left."""
+    from scipy import stats  # takes a while to import, and only this method needs it  # noqa: PLC0415
+
+    left = np.arange(3, max(n_frames, 3) + 1, dtype=np.float64)
+    t = stats.t.isf(alpha / (2 * left), left - 2)
+    values: NDArray[np.float64] = np.full(left.size + 3, np.inf)
+    values[0] = fraction
+    values[3:] = t * (left - 1) / np.sqrt((left - 2 + t**2) * left)
+    values.setflags(write=False)
+    return values
+
+
+def _check_limit(name: str, side: str, limit: object) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int | float | np.number) or not limit >= 0:
+        rule = f"a limit of {name} rejection is a number from 0 on"
+        raise InputError(f"{side} = {limit!r}", rule, "use inf to switch one side off")
