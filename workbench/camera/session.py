@@ -24,6 +24,7 @@ from workbench.camera.plans import Dataset, FrameSet, Plan, dataset_paths, defau
 from workbench.camera.sensor import Camera, Sensor
 from workbench.errors import InputError
 from workbench.frames.formats import is_frame_name
+from workbench.frames.identity import datasum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,24 +217,17 @@ def _fault(home: Path, recipe: str) -> str | None:
             raise InputError(path, f"does not belong to the dataset {home.name}", "move it out of the cache")
     if made_by != recipe:
         return "was made by another version of the simulator"
-    for name, (offset, span, datasum) in frames.items():
+    for name, (offset, span, recorded) in frames.items():
         path = home / name
         if not path.is_file() or path.stat().st_size != offset + span:
             return f"{name} is missing or cut short"
-        if _datasum(path, offset, span) != datasum:
+        if _datasum(path, offset, span) != recorded:
             return f"{name} does not have the DATASUM recorded when it was made"
     return None
 
 
 def _datasum(path: Path, offset: int, span: int) -> int:
-    """Sum a data unit as FITS does: big-endian 32-bit words in ones' complement."""
-    words = np.fromfile(path, dtype=np.uint32, count=span // 4, offset=offset)
-    if sys.byteorder == "little":
-        words.byteswap(inplace=True)  # five times faster than summing a big-endian array
-    total = int(words.sum(dtype=np.uint64))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
+    return datasum(np.fromfile(path, dtype=np.uint8, count=span, offset=offset))
 
 
 def _replace(home: Path, filled: Path) -> None:

@@ -18,7 +18,7 @@ from workbench.frames.suitability import judge
 from workbench.results import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from workbench.frames.entries import Entry
     from workbench.frames.manifests import Manifest
@@ -73,6 +73,7 @@ _MAGIC = (b"SIMPLE  =", b"XISF0100")
 def catalogue(
     path: str | os.PathLike[str],
     *,
+    names: Collection[str] | None = None,
     manifest: str | os.PathLike[str] | None = None,
     accept: bool = False,
     progress: bool = False,
@@ -83,6 +84,8 @@ def catalogue(
     ----------
     path
         A folder, or a single file.
+    names
+        Only these files of the folder, whatever they are called.
     manifest
         A ``workbench.toml``; without one, that beside the frames is used if there is one.
     accept
@@ -109,7 +112,7 @@ def catalogue(
     given = Path(path)
     root = (given if given.is_dir() else given.parent).resolve()  # "." has no name
     closed: list[Problem] = []
-    files = _frame_files(given, closed)
+    files = _frame_files(given, closed) if names is None else sorted(set(names))
     said = find_manifest(root, manifest)
     entries = [read_entry(root, file, said) for file in _with_progress(files, show=progress)]
     judge(entries, accept=accept)

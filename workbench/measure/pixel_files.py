@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +13,14 @@ from astropy.io import fits
 
 from workbench import __version__
 from workbench.errors import InputError
+from workbench.frames.whole_file import whole_file
 from workbench.measure.hot_search import HOT_COLUMNS
 from workbench.measure.pixel_flags import BAD, FLAG_MEANINGS, PixelFlag
 from workbench.measure.telegraph_table import TELEGRAPH_COLUMNS, telegraph_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import os
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -74,7 +74,7 @@ def write_pixel_map(
     whole.update_extend()  # else writing would, and change what the checksum was taken of
     for unit in whole:
         unit.add_checksum(when=_WHEN)
-    with _whole(Path(path)) as part:
+    with whole_file(Path(path)) as part:
         whole.writeto(part, overwrite=True)
     return Path(path)
 
@@ -126,7 +126,7 @@ def write_siril_list(path: str | os.PathLike[str], flags: NDArray[np.uint16], cl
         f"# {len(rows)} bad pixels of a sensor of {flags.shape[1]} x {height}; dark-frame workbench {__version__}",
         *(f"P {x} {height - 1 - y} {letter}" for y, x, letter in zip(rows, columns, letters, strict=True)),
     ]
-    with _whole(Path(path)) as part:
+    with whole_file(Path(path)) as part:
         part.write_text("\n".join(lines) + "\n", encoding="ascii")
     return Path(path)
 
@@ -221,17 +221,3 @@ def _frame(records: fits.FITS_rec) -> pd.DataFrame:
         values = np.asarray(records[name])
         columns[name] = values.astype(values.dtype.newbyteorder("="))
     return pd.DataFrame(columns)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Give a file beside the target to write to, which takes its place when all is written."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        rule = f"cannot be written ({error.strerror})"
-        raise InputError(target, rule, "choose a folder that you may write") from error
-    finally:
-        part.unlink(missing_ok=True)
