@@ -11,13 +11,13 @@ parameters : float64
 states : uint8 [pixel, frame]
     Written: ``KEPT``, ``LOW``, ``HIGH`` of each value of ``columns``, ``MISSING`` beyond the valid ones.
 
-The rules are those of :mod:`workbench.stack.rejection`, taken literally in float64. Survivors are a run of neighbours in
-the sorted column, so each method is a function that returns where its run starts and stops. Sums are taken one value
-after the other in ascending order of the survivors, without fast-math, so that any code which adds in that order
-gives the same bits. Nothing is allocated per pixel.
+The rules are those of :mod:`workbench.stack.rejection`, taken literally in float64. Survivors are a run of neighbours
+in the sorted column, so each method is a function that returns where its run starts and stops. Sums are taken one
+value after the other in ascending order of the survivors, without fast-math, so that any code which adds in that
+order gives the same bits. Nothing is allocated per pixel.
 
-Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in another
-file makes a loop out of date: ``reject_fit.py`` uses some of these, so touch it when they change.
+Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in
+another file makes a loop out of date: ``reject_fit.py`` uses some of these, so touch it when they change.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "averaged",
     "clip",
-    "compiled_exactly",
+    "compiled",
     "esd",
     "mad",
     "median_of",
@@ -60,7 +60,7 @@ _NEGLIGIBLE = 1e-12  # of the largest magnitude: a spread, or a median, of no mo
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
-def compiled_exactly(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
     """Have a function compiled when it is first called: IEEE arithmetic in the order written, without Python's lock.
 
     Later processes find the code in a cache beside the module, or in the user's cache folder where that may not be
@@ -73,22 +73,22 @@ def compiled_exactly(function: _Function) -> _Function:
         return cast("_Function", njit(**options)(function))
 
 
-@compiled_exactly
+@compiled
 def median_of(values: Floats, first: int, stop: int) -> float:
     """Return the middle value of a sorted run, or the mean of the two middle ones."""
     middle = (first + stop) // 2
     if (stop - first) % 2 == 1:
-        return values[middle]  # type: ignore[no-any-return]
-    return 0.5 * (values[middle - 1] + values[middle])  # type: ignore[no-any-return]
+        return float(values[middle])
+    return float(0.5 * (values[middle - 1] + values[middle]))
 
 
-@compiled_exactly
+@compiled
 def negligible(values: Floats, first: int, stop: int) -> float:
     """Return what counts as zero beside the values of a sorted run."""
-    return _NEGLIGIBLE * max(abs(values[first]), abs(values[stop - 1]))
+    return _NEGLIGIBLE * max(abs(float(values[first])), abs(float(values[stop - 1])))
 
 
-@compiled_exactly
+@compiled
 def spread(values: Floats, first: int, stop: int) -> float:
     """Return the sample standard deviation (n - 1) of a run, by the corrected two-pass formula."""
     n = stop - first
@@ -104,25 +104,25 @@ def spread(values: Floats, first: int, stop: int) -> float:
     return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
 
 
-@compiled_exactly
+@compiled
 def clamped_spread(values: Floats, first: int, stop: int, bottom: float, top: float) -> float:
     """Return what :func:`spread` returns of values clamped to [bottom, top]."""
     n = stop - first
     total = 0.0
     for k in range(first, stop):
         value = values[k]
-        total += bottom if value < bottom else (top if value > top else value)
+        total += bottom if value < bottom else min(value, top)
     mean = total / n
     squares, rest = 0.0, 0.0
     for k in range(first, stop):
         value = values[k]
-        deviation = (bottom if value < bottom else (top if value > top else value)) - mean
+        deviation = (bottom if value < bottom else min(value, top)) - mean
         squares += deviation * deviation
         rest += deviation
     return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
 
 
-@compiled_exactly
+@compiled
 def clip(values: Floats, run: Run, centre: float, scale: float, limits: Floats) -> Run:
     """Return what is left of a run without the values more than ``limits`` times ``scale`` away from its centre."""
     first, stop = run
@@ -133,7 +133,7 @@ def clip(values: Floats, run: Run, centre: float, scale: float, limits: Floats) 
     return first, stop
 
 
-@compiled_exactly
+@compiled
 def write_run(states: States, n: int, first: int, stop: int) -> None:
     """Write the states of a sorted column of ``n`` valid values, of which [first, stop) are kept."""
     states[:first] = _LOW
@@ -142,15 +142,15 @@ def write_run(states: States, n: int, first: int, stop: int) -> None:
     states[n:] = _MISSING
 
 
-@compiled_exactly
-def none(columns: Floats, counts: Counts, _parameters: Floats, states: States) -> None:
+@compiled
+def none(_columns: Floats, counts: Counts, _parameters: Floats, states: States) -> None:
     """Keep all that is valid."""
     for p in range(len(counts)):
         write_run(states[p], counts[p], 0, counts[p])
 
 
-@compiled_exactly
-def minmax(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
+@compiled
+def minmax(_columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Reject so many lowest, then so many highest of what is left."""
     for p in range(len(counts)):
         n = counts[p]
@@ -158,7 +158,7 @@ def minmax(columns: Floats, counts: Counts, parameters: Floats, states: States) 
         write_run(states[p], n, first, max(n - np.int64(parameters[1]), first))
 
 
-@compiled_exactly
+@compiled
 def percentile(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Reject, once, what is off the median by more than a fraction of it."""
     for p in range(len(counts)):
@@ -171,7 +171,7 @@ def percentile(columns: Floats, counts: Counts, parameters: Floats, states: Stat
         write_run(states[p], n, first, stop)
 
 
-@compiled_exactly
+@compiled
 def sigma_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of sigma clipping."""
     first, stop, left = 0, n, n + 1
@@ -184,7 +184,7 @@ def sigma_run(values: Floats, n: int, limits: Floats) -> Run:
     return first, stop
 
 
-@compiled_exactly
+@compiled
 def sigma(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Sigma clipping about the median."""
     for p in range(len(counts)):
@@ -192,7 +192,7 @@ def sigma(columns: Floats, counts: Counts, parameters: Floats, states: States) -
         write_run(states[p], counts[p], first, stop)
 
 
-@compiled_exactly
+@compiled
 def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> float:
     """Iterate sigma = 1.134 SD(values clamped to centre -+ 1.5 sigma).
 
@@ -211,7 +211,7 @@ def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> f
     return scale
 
 
-@compiled_exactly
+@compiled
 def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of winsorized sigma clipping."""
     first, stop, left = 0, n, n + 1
@@ -225,7 +225,7 @@ def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
     return first, stop
 
 
-@compiled_exactly
+@compiled
 def winsorized(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Winsorized sigma clipping by the rules of 2017."""
     for p in range(len(counts)):
@@ -233,7 +233,7 @@ def winsorized(columns: Floats, counts: Counts, parameters: Floats, states: Stat
         write_run(states[p], counts[p], first, stop)
 
 
-@compiled_exactly
+@compiled
 def deviation_of(values: Floats, first: int, stop: int, centre: float) -> float:
     """Return the median absolute deviation from the centre of a sorted run, walking outwards from its middle."""
     n = stop - first
@@ -251,7 +251,7 @@ def deviation_of(values: Floats, first: int, stop: int, centre: float) -> float:
     return last if n % 2 == 1 else 0.5 * (before + last)
 
 
-@compiled_exactly
+@compiled
 def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Sigma clipping about the median with sigma = 1.4826 times the median absolute deviation."""
     for p in range(len(counts)):
@@ -267,7 +267,7 @@ def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> 
         write_run(states[p], counts[p], first, stop)
 
 
-@compiled_exactly
+@compiled
 def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of averaged sigma clipping."""
     first, stop, left = 0, n, n + 1
@@ -289,7 +289,7 @@ def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
     return first, stop
 
 
-@compiled_exactly
+@compiled
 def averaged(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Sigma clipping with sigma = s sqrt(median), s from the whole stack."""
     for p in range(len(counts)):
@@ -297,7 +297,7 @@ def averaged(columns: Floats, counts: Counts, parameters: Floats, states: States
         write_run(states[p], counts[p], first, stop)
 
 
-@compiled_exactly
+@compiled
 def esd_run(values: Floats, n: int, parameters: Floats) -> Run:
     """Return the survivors of Rosner's test; ``parameters[m]`` is the critical value where m values are left."""
     kept_first, kept_stop = 0, n
@@ -321,11 +321,11 @@ def esd_run(values: Floats, n: int, parameters: Floats) -> Run:
     return kept_first, kept_stop
 
 
-@compiled_exactly
+@compiled
 def esd(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
     """Generalised extreme Studentised deviate test."""
     if columns.shape[1] >= len(parameters):
-        raise ValueError("more frames than critical values")  # noqa: EM101
+        raise ValueError("more frames than critical values")
     for p in range(len(counts)):
         first, stop = 0, counts[p]
         if stop > 2:

@@ -1,4 +1,4 @@
-"""Rejection of outliers among the values that one pixel has in the frames of a stack: the methods and their exact rules.
+"""Rejection of outliers among the values that a pixel has in the frames of a stack: the methods, their exact rules.
 
 The rules are those of PixInsight's ImageIntegration as it was in 2017 (with the exceptions named), in float64. In all:
 
@@ -164,8 +164,8 @@ class WinsorizedSigmaClip(_TwoSided):
     m -+ 1.5 s; then s = 1.134 SD(v); stop when, from the second time on, s changed by less than 0.0005 of what it
     was. m stays what it is. 1.134 makes s the standard deviation of Gaussian values.
 
-    Where most of the values are equal, s shrinks to nothing: such a stack keeps all it has, hits included. All stacks
-    of two values are such, and those of which more than about two thirds are equal: a coarse lattice defeats the method.
+    Where most values are equal, s shrinks to nothing: such a stack keeps all it has, hits included. So it is where more
+    than about two thirds are equal, or where there are two values, not half and half: coarse lattices defeat the rule.
 
     ``cutoff`` (September 2019 on, where its default is 5): in the first pass, whatever is clamped and at
     least ``cutoff`` s away from m (s being the one clamped with) becomes m itself.
@@ -199,9 +199,9 @@ class WinsorizedSigmaClip(_TwoSided):
 class AveragedSigmaClip(_TwoSided):
     """Sigma clipping for values whose variance grows as they do; needs n >= 3.
 
-    From the whole stack, s = sqrt(sum((r - m)^2 / m) / (n - 1)); then as :class:`SigmaClip` with s sqrt(m) in place of SD,
-    m being the survivors' median. Where m is negative or next to zero nothing is rejected.
-    Source: ImageIntegration, January 2019; it drops stacks of median zero, and its s, unlike IRAF's, is each pixel's own.
+    From the whole stack, s = sqrt(sum((r - m)^2 / m) / (n - 1)); then as :class:`SigmaClip` with s sqrt(m) in place of
+    SD, m being the survivors' median. Where m is negative or next to zero nothing is rejected.
+    Source: ImageIntegration, January 2019; it drops stacks whose median is zero, and its s is not averaged along rows.
     """
 
     low: float = 4.0
