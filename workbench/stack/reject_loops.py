@@ -7,14 +7,14 @@ columns : float64 [pixel, frame]
 counts : int64 [pixel]
     How many of a pixel's values are valid.
 parameters : float64
-    As :attr:`workbench.stack.rejection.Rejection.parameters` has them.
+    As :func:`workbench.stack.rejection.loop_of` gives them.
 states : uint8 [pixel, frame]
     Written: ``KEPT``, ``LOW``, ``HIGH`` of each value of ``columns``, ``MISSING`` beyond the valid ones.
 
-The rules are those of :mod:`workbench.stack.rejection`, taken literally in float64. Survivors are a run of neighbours
-in the sorted column, so each method is a function that returns where its run starts and stops. Sums are taken one
-value after the other in ascending order of the survivors, without fast-math, so that any code which adds in that
-order gives the same bits. Nothing is allocated per pixel.
+The rules are those of :mod:`workbench.stack.rejection_methods`, taken literally in float64. Survivors are a run of
+neighbours in the sorted column, so each method is a function that returns where its run starts and stops. Sums are
+taken one value after the other in ascending order of the survivors, without fast-math, so that any code which adds in
+that order gives the same bits. Nothing is allocated per pixel.
 
 Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in
 another file makes a loop out of date: ``reject_fit.py`` uses some of these, so touch it when they change.
@@ -42,7 +42,6 @@ __all__ = [
     "averaged",
     "clip",
     "compiled",
-    "esd",
     "mad",
     "median_of",
     "minmax",
@@ -294,40 +293,4 @@ def averaged(columns: Floats, counts: Counts, parameters: Floats, states: States
     """Sigma clipping with sigma = s sqrt(median), s from the whole stack."""
     for p in range(len(counts)):
         first, stop = averaged_run(columns[p], counts[p], parameters)
-        write_run(states[p], counts[p], first, stop)
-
-
-@compiled
-def esd_run(values: Floats, n: int, parameters: Floats) -> Run:
-    """Return the survivors of Rosner's test; ``parameters[m]`` is the critical value where m values are left."""
-    kept_first, kept_stop = 0, n
-    first, stop = 0, n
-    for _ in range(min(max(int(parameters[0] * n), 1), n - 2)):
-        total = 0.0
-        for k in range(first, stop):
-            total += values[k]
-        centre = total / (stop - first)
-        scale = spread(values, first, stop)
-        if not scale > negligible(values, first, stop):
-            break
-        critical = parameters[stop - first]
-        below, above = (centre - values[first]) / scale, (values[stop - 1] - centre) / scale
-        if above >= below:
-            stop -= 1
-        else:
-            first += 1
-        if max(below, above) > critical:
-            kept_first, kept_stop = first, stop
-    return kept_first, kept_stop
-
-
-@compiled
-def esd(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
-    """Generalised extreme Studentised deviate test."""
-    if columns.shape[1] >= len(parameters):
-        raise ValueError("more frames than critical values")
-    for p in range(len(counts)):
-        first, stop = 0, counts[p]
-        if stop > 2:
-            first, stop = esd_run(columns[p], stop, parameters)
         write_run(states[p], counts[p], first, stop)
