@@ -103,7 +103,7 @@ REGION = '[[regions]]\nname = "a"\nrows = [0, 10]\ncolumns = [0, 10]\nrole = "ta
     ("text", "message"),
     [
         ("gian = 0.25", "has an unknown key 'gian'; did you mean 'gain'?"),
-        ("zzz = 1", "has an unknown key 'zzz'; the keys here are name, gain, gain_error, frames, regions"),
+        ("zzz = 1", "has an unknown key 'zzz'; the keys here are name, gain, gain_error, frames, regions, overscan"),
         (RULE + "expsure = 2", "frames[0] has an unknown key 'expsure'; did you mean 'exposure'?"),
         (RULE + 'kind = "drak"', "frames[0].kind = 'drak' is not allowed; did you mean 'dark'?"),
         (RULE + 'kind = "Dark"', "frames[0].kind = 'Dark' is not allowed; did you mean 'dark'?"),

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from workbench.frames.kinds import KINDS
+from workbench.frames.overscan import LEVELS
 from workbench.frames.readers import BAYER_PATTERNS
 from workbench.frames.regions import ROLES
 
@@ -93,4 +94,5 @@ VALUES: dict[str, Check] = {
     "rows": (_span, _SPAN_WORDS),
     "columns": (_span, _SPAN_WORDS),
     "role": (_one_of(*ROLES), ", ".join(ROLES)),
+    "level": (_one_of(*LEVELS), ", ".join(LEVELS)),
 }

@@ -21,6 +21,13 @@ An example, with every kind of entry::
     rows = [0, 520]            # start, stop (exclusive) and, if not 1, step; zero-based, the first row of the file is 0
     columns = [50, 1074]
     role = "tap"               # or "overscan", "optical_black", "inactive"
+
+    [overscan]                 # for calibration; else regions of that role serve the whole frame, else BIASSEC does
+    level = "median"           # or "mean"
+    image = { rows = [0, 520], columns = [50, 1074] }           # what is kept
+    strips = [                 # up to 4; those of one target share it
+      { source = { rows = [0, 520], columns = [0, 50] }, target = { rows = [0, 520], columns = [0, 1100] } },
+    ]
 """
 
 from __future__ import annotations
@@ -29,12 +36,13 @@ import difflib
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import ManifestError
+from workbench.errors import InputError, ManifestError
+from workbench.frames.frame_rules import FrameRule, pattern_of
 from workbench.frames.manifest_values import VALUES, VOCABULARY
+from workbench.frames.overscan import Overscan, OverscanStrip
 from workbench.frames.regions import Region, bayer_regions
 
 if TYPE_CHECKING:
@@ -56,38 +64,6 @@ MANIFEST_NAME = "workbench.toml"
 
 
 @dataclass(frozen=True)
-class FrameRule:
-    """One ``[[frames]]`` entry: the files that it means, and what it says of them.
-
-    Parameters
-    ----------
-    match
-        A glob over paths relative to the folder of frames.
-    values
-        Quantity of the vocabulary -> value.
-    zero_light
-        Whether these darks serve as the zero-light reference, as a bias would.
-    """
-
-    match: str
-    values: Mapping[str, Any]
-    zero_light: bool | None = None
-
-    def matches(self, file: str) -> bool:
-        """Tell whether the rule means a file, given by its path relative to the folder of frames, with slashes.
-
-        Examples
-        --------
-        >>> FrameRule("led/*_0480[34]*", {}).matches("led/ESIS1_04803.fit.gz")
-        True
-        >>> FrameRule("*.fit", {}).matches("deep/er/one.fit"), FrameRule("deep/*.fit", {}).matches("deep/er/one.fit")
-        (True, False)
-        """
-        whole = file if "/" in self.match else PurePosixPath(file).name
-        return _pattern(self.match).fullmatch(whole) is not None
-
-
-@dataclass(frozen=True)
 class Manifest:
     """What a ``workbench.toml`` says; with no file, nothing.
 
@@ -103,6 +79,8 @@ class Manifest:
         Rules, in the order of the file.
     regions
         Parts of the frame that are measured apart.
+    overscan
+        What calibration subtracts; None where nothing is said of it.
     """
 
     path: Path | None = None
@@ -111,21 +89,7 @@ class Manifest:
     gain_error: float | None = None
     frames: tuple[FrameRule, ...] = ()
     regions: tuple[Region, ...] = ()
-
-
-@lru_cache(maxsize=256)
-def _pattern(glob: str) -> re.Pattern[str]:
-    """Translate a glob whose ``*`` stops at a slash and whose ``**`` does not."""
-    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    tokens = re.findall(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", glob, re.DOTALL)
-    return re.compile("".join(pieces.get(token) or _one_character(token) for token in tokens), re.DOTALL)
-
-
-def _one_character(token: str) -> str:
-    if len(token) == 1:
-        return re.escape(token)
-    inside = token[1:-1].replace("\\", r"\\").replace("[", r"\[")
-    return f"[^/{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+    overscan: Overscan | None = None
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -191,7 +155,7 @@ class _Reader:
         return ManifestError(self.path, rule, next_step)
 
     def manifest(self, content: Mapping[str, Any]) -> Manifest:
-        self.known(content, ("name", "gain", "gain_error", "frames", "regions"), "")
+        self.known(content, ("name", "gain", "gain_error", "frames", "regions", "overscan"), "")
         top = {key: self.value(key, key, content[key]) for key in ("name", "gain", "gain_error") if key in content}
         if "gain_error" in top and "gain" not in top:
             raise self.refuse("gain_error stands without a gain", "give the gain too")
@@ -205,7 +169,8 @@ class _Reader:
         for name in names:
             if names.count(name) > 1:
                 raise self.refuse(f"two regions are called {name!r}", "give each its own name")
-        return Manifest(self.path, frames=frames, regions=regions, **top)
+        overscan = self.overscan(content["overscan"]) if "overscan" in content else None
+        return Manifest(self.path, frames=frames, regions=regions, overscan=overscan, **top)
 
     def entries(self, content: Mapping[str, Any], key: str) -> list[Any]:
         entries = content.get(key, [])
@@ -245,7 +210,7 @@ class _Reader:
                 f"{where}.match = {match!r} leaves the folder", "name files below the folder, with forward slashes"
             )
         try:
-            _pattern(match)
+            pattern_of(match)
         except re.error as error:
             raise self.refuse(f"{where}.match = {match!r} is no glob ({error})", "use *, ?, ** and [abc]") from error
         values = {key: self.value(key, f"{where}.{key}", entry[key]) for key in entry if key in VOCABULARY}
@@ -267,3 +232,39 @@ class _Reader:
             if key not in entry:
                 raise self.refuse(f"{where} has no {key}", f"a region has {', '.join(keys)}")
         return Region(**{key: self.value(key, f"{where}.{key}", entry[key]) for key in keys})
+
+    def overscan(self, entry: Any) -> Overscan:
+        table = self.table(entry, "overscan", ("level", "image", "strips"))
+        strips = [
+            OverscanStrip(*(self.place(one[key], f"{where}.{key}") for key in ("source", "target")))
+            for where, one in self.strips(table.get("strips"))
+        ]
+        image = self.place(table["image"], "overscan.image") if "image" in table else None
+        level = self.value("level", "overscan.level", table.get("level", "median"))
+        try:
+            return Overscan(tuple(strips), image, level, self.path.name)
+        except InputError as error:
+            raise self.refuse(error.rule, error.next_step) from error
+
+    def strips(self, entries: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        if not isinstance(entries, list) or not entries:
+            raise self.refuse("overscan has no list of strips", "write strips = [{ source = ..., target = ... }]")
+        for number, entry in enumerate(entries):
+            where = f"overscan.strips[{number}]"
+            yield where, self.table(entry, where, ("source", "target"), all_of_them=True)
+
+    def place(self, entry: Any, where: str) -> tuple[slice, slice]:
+        table = self.table(entry, where, ("rows", "columns"), all_of_them=True)
+        rows, columns = (self.value(key, f"{where}.{key}", table[key]) for key in ("rows", "columns"))
+        if rows[2] != 1 or columns[2] != 1:
+            raise self.refuse(f"{where} has a step", "give start and stop")
+        return slice(*rows[:2]), slice(*columns[:2])
+
+    def table(self, entry: Any, where: str, keys: tuple[str, ...], *, all_of_them: bool = False) -> Mapping[str, Any]:
+        if not isinstance(entry, dict):
+            raise self.refuse(f"{where} is no table", f"its keys are {', '.join(keys)}")
+        self.known(entry, keys, where)
+        missing = [key for key in keys if all_of_them and key not in entry]
+        if missing:
+            raise self.refuse(f"{where} has no {missing[0]}", f"it has {' and '.join(keys)}")
+        return entry

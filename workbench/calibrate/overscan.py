@@ -1,0 +1,121 @@
+"""Overscan: the level of columns that no light reaches, subtracted from the pixels that were read with them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from workbench.units import set_units
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.frames.overscan import Overscan
+
+    Place = tuple[slice, slice]
+
+__all__ = ["overscan_levels", "subtract_overscan", "trimmed"]
+
+_MEDIAN_ERROR = math.sqrt(math.pi / 2)  # of a median of Gaussian values, over that of their mean
+
+
+def overscan_levels(frame: NDArray[Any], overscan: Overscan) -> list[tuple[Place, float, float]]:
+    """Return each target with its level and the level's standard error [adu].
+
+    Parameters
+    ----------
+    frame
+        Shape (y, x) [adu]; NaN is left aside.
+    overscan
+        Strips and level.
+
+    Raises
+    ------
+    ValueError
+        When a source has no value.
+
+    Notes
+    -----
+    The error is ``sd / sqrt(n)`` of a mean and 1.2533 times that of a median, noise being white and Gaussian; the
+    levels of strips that share a target are averaged, each of one weight, as the reference program does.
+    """
+    found = []
+    for target in overscan.targets:
+        told = [_level(frame[one.source], overscan.level) for one in overscan.strips if one.target == target]
+        error = math.hypot(*(error for _, error in told)) / len(told)
+        found.append((target, sum(value for value, _ in told) / len(told), error))
+    return found
+
+
+def _level(values: NDArray[Any], level: str) -> tuple[float, float]:
+    flat = np.asarray(values, np.float64).ravel()
+    flat = flat[np.isfinite(flat)]
+    if not flat.size:
+        raise ValueError("an overscan strip has no value")
+    error = float(flat.std(ddof=1)) / flat.size**0.5 if flat.size > 1 else math.nan
+    return (float(flat.mean()), error) if level == "mean" else (float(np.median(flat)), _MEDIAN_ERROR * error)
+
+
+def trimmed(frame: NDArray[Any], overscan: Overscan) -> NDArray[np.float64]:
+    """Return one frame less its levels, cut to the image, in float64 [adu]; what is below 0 stays below 0.
+
+    Parameters
+    ----------
+    frame
+        Shape (y, x) [adu]; it is not changed.
+    overscan
+        Strips, level and image.
+
+    Raises
+    ------
+    ValueError
+        When a source has no value.
+
+    Examples
+    --------
+    >>> from workbench.frames.overscan import Overscan, OverscanStrip
+    >>> frame = np.full((4, 6), 900.0)
+    >>> frame[:, 4:] = 500.0
+    >>> everywhere, strip = (slice(0, 4), slice(0, 6)), (slice(0, 4), slice(4, 6))
+    >>> trimmed(frame, Overscan((OverscanStrip(strip, everywhere),), (slice(0, 4), slice(0, 4))))[0]
+    array([400., 400., 400., 400.])
+    """
+    values = np.array(frame, np.float64)
+    for target, level, _ in overscan_levels(frame, overscan):
+        values[target] -= level
+    return values if overscan.image is None else values[overscan.image]
+
+
+def subtract_overscan(stack: xr.DataArray, overscan: Overscan) -> xr.DataArray:
+    """Subtract the overscan of every frame of a stack, lazily where the stack is.
+
+    Parameters
+    ----------
+    stack
+        Dims ``frame, y, x`` [adu].
+    overscan
+        Strips, level and image.
+
+    Returns
+    -------
+    xarray.DataArray
+        Float64 [adu], cut to the image; the coordinates of its frames are kept.
+    """
+
+    def each(frames: NDArray[Any]) -> NDArray[np.float64]:
+        return np.stack([trimmed(frame, overscan) for frame in frames])
+
+    if stack.chunks is None:
+        values: Any = each(stack.to_numpy())
+    else:
+        whole = stack.data.rechunk({0: 1, 1: -1, 2: -1})
+        image = overscan.image or tuple(slice(0, size) for size in stack.shape[1:])
+        values = whole.map_blocks(
+            each, dtype=np.float64, chunks=(whole.chunks[0], *((place.stop - place.start,) for place in image))
+        )
+    coords = {name: one for name, one in stack.coords.items() if set(one.dims) <= {"frame"}}
+    result = xr.DataArray(values, dims=stack.dims, coords=coords, name="signal")
+    return set_units(result, "adu", long_name="signal above the overscan")
