@@ -134,11 +134,12 @@ def _hash_and_sum(stream: Any, source: FrameSource) -> tuple[str, int]:
     rows, columns = source.shape
     size = rows * columns * np.dtype(source.dtype).itemsize
     start, stop = source.offset, source.offset + -(-size // BLOCK) * BLOCK
-    chunk = np.empty(_CHUNK, np.uint8)
-    while read := stream.readinto(chunk):
-        while read % 4 and (more := stream.readinto(chunk[read:])):  # words must not fall apart
+    buffer = memoryview(bytearray(_CHUNK))
+    chunk = np.frombuffer(buffer, np.uint8)
+    while read := stream.readinto(buffer):
+        while read % 4 and (more := stream.readinto(buffer[read:])):  # words must not fall apart
             read += more
-        digest.update(chunk[:read])
+        digest.update(buffer[:read])
         pixels = chunk[max(start - place, 0) : min(max(stop - place, 0), read)]
         total = datasum(pixels, total) if pixels.size else total
         place += read

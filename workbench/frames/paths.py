@@ -48,10 +48,10 @@ def catalogue_of(
     for path in named:
         if not path.exists():
             raise InputError(path, "does not exist", "name files and folders that are there")
-    options = {"manifest": manifest, "accept": accept, "progress": progress}
-    tables = []
-    for path, files in _by_folder(named).items():
-        tables.append(catalogue(path, names=files, **options))
+    tables = [
+        catalogue(path, names=files, manifest=manifest, accept=accept, progress=progress)
+        for path, files in _by_folder(named).items()
+    ]
     if len(tables) == 1:
         return tables[0]
     root = Path(os.path.commonpath([table.attrs["root"] for table in tables]))

@@ -1,0 +1,1 @@
+"""Masters: frames combined, with what went into them and what was left out."""
