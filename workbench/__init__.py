@@ -2,6 +2,7 @@
 
 The usual path is three calls: :func:`catalogue` reads the headers of a folder of frames into a table,
 :func:`load_stack` turns rows of it into a lazy stack, :func:`measure_camera` measures all that the frames can tell.
+Master frames come from :func:`combine`, which makes one frame of a stack.
 """
 
 from __future__ import annotations
@@ -16,15 +17,31 @@ if TYPE_CHECKING:
     from workbench.frames.load import load_stack
     from workbench.measure.survey import measure_camera
     from workbench.results import Measurement, Results
+    from workbench.stack.combine import Combination, combine
+    from workbench.stack.recipe import Recipe
 
 __version__ = version("dark-frame-workbench")
-__all__ = ["Measurement", "Results", "__version__", "catalogue", "load_stack", "measure_camera", "open_dataset"]
+__all__ = [
+    "Combination",
+    "Measurement",
+    "Recipe",
+    "Results",
+    "__version__",
+    "catalogue",
+    "combine",
+    "load_stack",
+    "measure_camera",
+    "open_dataset",
+]
 
 # imported on first use: a reader of one report should not wait for dask, astropy and scipy
 _HOME = {
+    "Combination": "workbench.stack.combine",
     "Measurement": "workbench.results",
+    "Recipe": "workbench.stack.recipe",
     "Results": "workbench.results",
     "catalogue": "workbench.frames.catalogue",
+    "combine": "workbench.stack.combine",
     "load_stack": "workbench.frames.load",
     "measure_camera": "workbench.measure.survey",
     "open_dataset": "workbench.camera.session",

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from threading import Timer
+from typing import TYPE_CHECKING, Any
 
-from workbench.stack.recipe import Recipe
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from workbench.errors import InputError
+from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
+from workbench.stack.columns import Plan
+from workbench.stack.frame_statistics import FrameStatistics, frame_statistics
+from workbench.stack.normalisation import Coefficients, coefficients
+from workbench.stack.recipe import Recipe, recipe_of
+from workbench.stack.rejection import loop_of
+from workbench.stack.weights import frame_weights
+from workbench.stack.workers import combine_there, connected, statistics_there
+from workbench.units import set_units
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
+    from collections.abc import Iterator
 
-__all__ = ["Combination", "Recipe"]
+    from distributed import Client
+    from numpy.typing import NDArray
+
+    BoolArray = NDArray[np.bool_]
+
+__all__ = ["Combination", "Recipe", "combine"]
+
+_SLOW = 1.5  # seconds, after which the loops are not being read from the disk but compiled
+_ABOUT_FRAMES = ("file", "exposure", "temperature")
+_LONG_NAMES = {
+    "signal": "combined signal",
+    "std_error": "standard error of the combined signal",
+    "n_kept": "samples kept",
+    "rejected_low": "samples rejected as too low",
+    "rejected_high": "samples rejected as too high",
+    "flags": "1: all samples rejected, the signal is their median; 2: no frame has a value",
+}
 
 
 @dataclass(frozen=True)
@@ -37,3 +68,188 @@ class Combination:
     data: xr.Dataset
     frames: pd.DataFrame
     recipe: Recipe
+
+
+def combine(
+    stack: xr.DataArray,
+    recipe: Recipe | None = None,
+    *,
+    maps: bool = True,
+    mask: BoolArray | xr.DataArray | None = None,
+    threads: int | None = None,
+    client: Client | str | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Combination:
+    r"""Combine the frames of a stack into one, pixel by pixel.
+
+    Parameters
+    ----------
+    stack
+        Dims ``frame, y, x`` [adu], of any size: what :func:`workbench.frames.load.load_stack` gives, any lazy array
+        made of it, or an array in memory. What is not finite is missing; zero is a value.
+    recipe
+        How; see :class:`workbench.stack.recipe.Recipe`.
+    maps
+        Whether standard errors, counts and flags are wanted beside the signal.
+    mask
+        Samples to leave out, True where: shape (y, x) for all frames, or (frame, y, x). They count as missing.
+    threads
+        How many share the work on this machine; None for as many as there are processors.
+    client
+        A ``distributed.Client``, or the address of a scheduler such as ``"tcp://10.0.0.1:8786"``: its workers then
+        share the work, and read the files themselves, under the same names.
+    progress
+        Whether to show a progress bar, on a terminal.
+    **options
+        Fields of the recipe instead of one, such as ``rejection="winsorized", low=4, high=3, method="mean"``.
+
+    Returns
+    -------
+    Combination
+        The same to the bit however many threads or workers there are, and wherever the stack stands.
+
+    Raises
+    ------
+    InputError
+        When the stack, the mask, an option or the scheduler cannot be used; when a frame cannot be normalised.
+    FrameError
+        When a file has gone or is damaged, also if that happens meanwhile.
+
+    Notes
+    -----
+    The order of work at each pixel: samples beyond ``range_low`` and ``range_high`` are rejected by their stored
+    values; the rest is normalised for comparison, and rejection applied; what is kept, normalised for the result, is
+    combined in the order of the frames in float64. Nothing is ever rescaled, clipped or wrapped. The rules of
+    rejection stand with each method in :mod:`workbench.stack.rejection`.
+
+    The standard error of the mean of k samples is their standard deviation (k - 1) over :math:`\sqrt k`; of a weighted
+    mean :math:`m` it is :math:`\sqrt{\frac{k}{k-1} \sum w_i^2 (x_i - m)^2} / \sum w_i`; of others see
+    :func:`workbench.stack.planes.standard_error_factors`. It tells how the samples scatter, so that rejection of what
+    was no outlier makes it too small, and NaN where fewer than two are left.
+
+    Examples
+    --------
+    A master dark as the paper makes it::
+
+        darks = load_stack(table[table["kind"] == "dark"])
+        master = combine(darks, rejection="winsorized", low=4, high=3).data["signal"]
+    """
+    if recipe is not None and options:
+        raise InputError(next(iter(options)), "stands beside a recipe", "give a recipe or its options, not both")
+    chosen = recipe_of(**options) if recipe is None else recipe
+    _check_stack(stack, threads)
+    left_out = _mask(stack, mask)
+    with connected(client) if isinstance(client, str) else nullcontext(client) as workers:
+        statistics = _statistics(stack, chosen, left_out, workers, progress=progress)
+        plan = _plan(stack, chosen, statistics, maps=maps)
+        if workers is None:
+            loop_of(chosen.rejection)  # imports Numba
+            with _announced(chosen):
+                warm_up(stack, plan, left_out)
+            whole = combine_here(stack, plan, left_out, threads=threads, progress=progress)
+        else:
+            whole = combine_there(workers, stack, plan, left_out, progress=progress)
+    return Combination(_dataset(stack, whole, plan), _frames(stack, whole, plan, statistics), chosen)
+
+
+def _check_stack(stack: xr.DataArray, threads: int | None) -> None:
+    if stack.dims != ("frame", "y", "x") or not stack.size:
+        rule = f"has the dims {', '.join(map(str, stack.dims))} and the shape {stack.shape}"
+        raise InputError("stack", rule, "give one with frames, dims (frame, y, x), as load_stack does")
+    if stack.dtype.kind not in "iuf":
+        raise InputError("stack", f"has values of type {stack.dtype}", "give integers or floating point numbers")
+    if threads is not None and threads < 1:
+        raise InputError("threads", f"is {threads}", "give 1 or more, or leave it out")
+
+
+def _mask(stack: xr.DataArray, mask: BoolArray | xr.DataArray | None) -> Mask:
+    if mask is None:
+        return Mask(None)
+    dims = ("frame", "y", "x")[-mask.ndim :]
+    wanted = tuple(stack.sizes[dim] for dim in dims)
+    found = mask.transpose(*dims) if isinstance(mask, xr.DataArray) and set(mask.dims) == set(dims) else mask
+    if mask.ndim not in (2, 3) or found.shape != wanted or mask.dtype != np.bool_:
+        rule = f"has the shape {mask.shape} and the type {mask.dtype}, the stack the shape {stack.shape}"
+        raise InputError("mask", rule, "give booleans of shape (y, x) or (frame, y, x), True for what is left out")
+    return Mask(xr.DataArray(found.data if isinstance(found, xr.DataArray) else found, dims=dims))
+
+
+def _statistics(
+    stack: xr.DataArray, recipe: Recipe, mask: Mask, workers: Client | None, *, progress: bool
+) -> FrameStatistics | None:
+    noise = recipe.weights == "noise"
+    if recipe.normalisation == recipe.rejection_normalisation == "none" and not noise:
+        return None
+    if workers is not None:
+        return statistics_there(workers, stack, recipe.scale, mask, noise=noise, progress=progress)
+    return frame_statistics(stack, recipe.scale, noise=noise, mask=mask.samples, progress=progress)
+
+
+def _plan(stack: xr.DataArray, recipe: Recipe, statistics: FrameStatistics | None, *, maps: bool) -> Plan:
+    n = stack.sizes["frame"]
+    output = _coefficients(statistics, recipe.normalisation, n)
+    weights = frame_weights(
+        recipe.weights,
+        n,
+        files=[str(file) for file in stack["file"].to_numpy()] if "file" in stack.coords else None,
+        exposures=_exposures(stack),
+        statistics=statistics,
+        factors=output.factor,
+    )
+    return Plan(recipe, _coefficients(statistics, recipe.rejection_normalisation, n), output, weights, maps)
+
+
+def _coefficients(statistics: FrameStatistics | None, normalisation: str, n_frames: int) -> Coefficients:
+    if statistics is None:
+        return Coefficients.unchanged(n_frames)
+    return coefficients(statistics, normalisation)
+
+
+def _exposures(stack: xr.DataArray) -> NDArray[np.float64] | None:
+    if "exposure" not in stack.coords:
+        return None
+    exposures: NDArray[np.float64] = pd.to_numeric(stack["exposure"].to_series()).to_numpy(np.float64, na_value=np.nan)
+    return exposures
+
+
+@contextmanager
+def _announced(recipe: Recipe) -> Iterator[None]:
+    """Say that loops are being compiled when they are not there soon."""
+    line = (
+        f"compiling the loops for rejection {recipe.rejection.name!r}, once, about 10 s: later runs find them on disk\n"
+    )
+    timer = Timer(_SLOW, sys.stderr.write, (line,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _dataset(stack: xr.DataArray, whole: Assembly, plan: Plan) -> xr.Dataset:
+    coords = {name: coord for name, coord in stack.coords.items() if set(coord.dims) <= {"y", "x"} and coord.dims}
+    arrays = {}
+    for name, values in whole.arrays.items():
+        unit = "adu" if name in ("signal", "std_error") else "1"
+        arrays[name] = set_units(xr.DataArray(values, dims=("y", "x")), unit, long_name=_LONG_NAMES[name])
+    data = xr.Dataset(arrays, coords=coords)
+    if plan.maps and "std_error" not in arrays:
+        data.attrs["std_error"] = f"none: that of a {plan.recipe.method} is no matter of the standard deviation alone"
+    return data
+
+
+def _frames(stack: xr.DataArray, whole: Assembly, plan: Plan, statistics: FrameStatistics | None) -> pd.DataFrame:
+    table = {name: stack[name].to_numpy() for name in _ABOUT_FRAMES if name in stack.coords}
+    table["weight"] = plan.weights
+    if statistics is not None:
+        table |= {"location": statistics.location, "scale": statistics.scale}
+        table |= {} if statistics.noise is None else {"noise": statistics.noise}
+    table |= {"rejection_factor": plan.rejecting.factor, "rejection_offset": plan.rejecting.offset}
+    table |= {"output_factor": plan.output.factor, "output_offset": plan.output.offset}
+    valid, low, high = whole.frames
+    none = np.full(valid.size, np.nan)  # a frame without a value has no share of them
+    table["share_low"] = np.divide(low, valid, out=none.copy(), where=valid > 0)
+    table["share_high"] = np.divide(high, valid, out=none.copy(), where=valid > 0)
+    return pd.DataFrame(table)

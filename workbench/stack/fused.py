@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     BoolArray = NDArray[np.bool_]
 
-__all__ = ["fused_levels", "fused_sums", "mapped_frames"]
+__all__ = ["fused_levels", "fused_sums", "mapped_frames", "processors"]
 
 _WORTHWHILE = 4_000_000  # values, below which NumPy is done before Numba is imported
 _MOST_FRAMES = 256  # the composite of more may reach 2**24 adu, from where on float32 leaves integers out
@@ -138,13 +138,13 @@ def _in_parts(work: Callable[[int, int], Any], frames: list[NDArray[np.int16]], 
     def unmap(_: int) -> None:
         frames.pop()
 
-    with ThreadPoolExecutor(min(threads or _processors(), len(starts))) as pool:
+    with ThreadPoolExecutor(min(threads or processors(), len(starts))) as pool:
         found = list(pool.map(lambda start: work(start, min(start + _PART, size)), starts))
         list(pool.map(unmap, range(len(frames))))
     return found
 
 
-def _processors() -> int:
+def processors() -> int:
     """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.stack.normalisation import NORMALISATIONS
-from workbench.stack.rejection import REJECTIONS, NoRejection, Rejection, rejection
+from workbench.stack.rejection import NoRejection, Rejection, rejection
 from workbench.stack.scale_estimators import SCALE_ESTIMATORS
 from workbench.stack.weights import WEIGHTS
 
@@ -71,7 +71,8 @@ class Recipe:
         _one_of("normalisation", self.normalisation, NORMALISATIONS)
         _one_of("rejection_normalisation", self.rejection_normalisation, NORMALISATIONS)
         _one_of("scale", self.scale, SCALE_ESTIMATORS)
-        if not isinstance(self.rejection, Rejection):
+        given: object = self.rejection
+        if not isinstance(given, Rejection):
             rule = f"is {self.rejection!r}, which is no kind of rejection"
             raise InputError("rejection", rule, "give one of workbench.stack.rejection, or its name to combine()")
         self._check_weights()
@@ -156,16 +157,15 @@ def recipe_of(**options: Any) -> Recipe:
     'median, sigma clipping, 3 low, 3 high'
     """
     known = [one.name for one in fields(Recipe)]
-    given = options.get("rejection", NoRejection())
-    own = {key: value for key, value in options.items() if key not in known and value is not None}
+    own = {key: value for key, value in options.items() if key not in known}
+    for key in own:
+        _one_of("option", key, [*known, *_LIMITS])
+    given = options.get("rejection", "none")
     if isinstance(given, str):
-        _one_of("rejection", given, REJECTIONS)
-        allowed = [one.name for one in fields(REJECTIONS[given])]
-        for key in own:
-            _one_of(f"an option of {given} rejection" if key in _LIMITS else "an option", key, [*allowed, *known])
         options["rejection"] = rejection(given, **own)
     elif own:
-        _one_of("an option", next(iter(own)), known)
+        rule = "stands beside a rejection that has its own"
+        raise InputError(next(iter(own)), rule, "set it there, or give the rejection by its name")
     return Recipe(**{key: value for key, value in options.items() if key in known})
 
 

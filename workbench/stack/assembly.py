@@ -1,0 +1,168 @@
+"""The frames of a stack combined on this machine: bands of rows in threads, each into its place in the whole."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from workbench.frames.load import whole_frames
+from workbench.stack.bands import bands
+from workbench.stack.columns import combine_values
+from workbench.stack.fused import processors
+from workbench.stack.planes import Planes, count_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from workbench.frames.source import FrameSource
+    from workbench.stack.columns import Plan
+
+    BoolArray = NDArray[np.bool_]
+
+__all__ = ["Assembly", "Mask", "combine_files", "combine_here", "files_of", "row_bands", "warm_up"]
+
+_BAND_BYTES = 4 * 2**20  # of what is read at once: many small tasks, which stay in the processor's cache
+
+
+class Assembly:
+    """A combination in the making, shape (y, x), and what was counted for each frame."""
+
+    def __init__(self, shape: tuple[int, int], plan: Plan) -> None:
+        counts = count_type(plan.n_frames)
+        has_error = plan.maps and plan.recipe.method not in ("min", "max")
+        types: dict[str, Any] = {"signal": np.float32}
+        types |= {"std_error": np.float32} if has_error else {}
+        if plan.maps:
+            types |= {"n_kept": counts, "rejected_low": counts, "rejected_high": counts, "flags": np.uint8}
+        self.arrays = {name: np.empty(shape, dtype) for name, dtype in types.items()}
+        self.frames = np.zeros((3, plan.n_frames), dtype=np.int64)
+        self._lock = Lock()
+
+    def add(self, rows: slice, planes: Planes) -> None:
+        """Put a band of whole rows in its place; any thread may."""
+        for name, array in self.arrays.items():
+            band = array[rows]
+            band[...] = getattr(planes, name).reshape(band.shape)
+        with self._lock:
+            self.frames += planes.frames
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Samples to leave out: shape (y, x), or (frame, y, x), and then possibly lazy; or none at all."""
+
+    samples: xr.DataArray | None
+
+    def band(self, rows: slice) -> BoolArray | None:
+        """Return those of a band, shape (pixel,) or (frame, pixel)."""
+        if self.samples is None:
+            return None
+        band: BoolArray = self.samples.isel(y=rows).to_numpy()
+        return band.reshape(-1) if band.ndim == 2 else band.reshape(len(band), -1)
+
+    def frame(self, number: int) -> BoolArray | None:
+        """Return those of a frame, shape (y, x)."""
+        if self.samples is None:
+            return None
+        frame: BoolArray = (self.samples.isel(frame=number) if self.samples.ndim == 3 else self.samples).to_numpy()
+        return frame
+
+
+def files_of(stack: xr.DataArray) -> tuple[FrameSource, ...] | None:
+    """Return where the frames of a stack stand, if any band of them can be read by itself; else None."""
+    sources = whole_frames(stack)
+    return sources if sources is not None and all(source.mappable for source in sources) else None
+
+
+def row_bands(shape: tuple[int, ...], itemsize: int, band_bytes: int = _BAND_BYTES) -> Iterator[slice]:
+    """Cut the rows of a (frame, y, x) stack into bands of so many bytes, but a row at least."""
+    rows = max(1, band_bytes // (shape[0] * shape[2] * itemsize))
+    for start in range(0, shape[1], rows):
+        yield slice(start, min(start + rows, shape[1]))
+
+
+def combine_files(sources: Sequence[FrameSource], rows: slice, missing: BoolArray | None, plan: Plan) -> Planes:
+    """Read a band of every frame, and combine it.
+
+    Raises
+    ------
+    FrameError
+        When a file has gone, or has been cut.
+    """
+    stored = _as_stored(sources, plan, masked=missing is not None)
+    first = sources[0]
+    shape = len(sources), (rows.stop - rows.start) * first.shape[1]
+    values = np.empty(shape, ">i2" if stored else first.values_dtype)
+    for source, band in zip(sources, values, strict=True):
+        if stored:
+            source.read_stored(rows.start, rows.stop, out=band)
+        else:
+            band[:] = source.read_rows(rows.start, rows.stop).reshape(-1)
+    return combine_values(values, missing, plan, stored=stored)
+
+
+def _as_stored(sources: Sequence[FrameSource], plan: Plan, *, masked: bool) -> bool:
+    """Tell whether the loops take the files' own bytes."""
+    return plan.is_fast(sources[0].values_dtype, masked=masked) and {source.dtype for source in sources} == {">i2"}
+
+
+def warm_up(stack: xr.DataArray, plan: Plan, mask: Mask) -> None:
+    """Have the loops ready that a stack needs, by a pixel without meaning."""
+    sources, masked = files_of(stack), mask.samples is not None
+    stored = sources is not None and _as_stored(sources, plan, masked=masked)
+    pixel = np.zeros((plan.n_frames, 1), ">i2" if stored else stack.dtype)
+    combine_values(pixel, np.zeros(1, dtype=np.bool_) if masked else None, plan, stored=stored)
+
+
+def combine_here(stack: xr.DataArray, plan: Plan, mask: Mask, *, threads: int | None, progress: bool) -> Assembly:
+    """Combine a stack in threads.
+
+    Raises
+    ------
+    FrameError
+        When a file has gone, or is damaged.
+    """
+    n_frames, height, width = stack.shape
+    whole = Assembly((height, width), plan)
+    sources = files_of(stack)
+
+    def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
+        whole.add(rows, combine_files(sources, rows, mask.band(rows), plan))
+        return rows
+
+    def from_memory(rows: slice, values: NDArray[Any]) -> slice:
+        whole.add(rows, combine_values(values.reshape(n_frames, -1), mask.band(rows), plan))
+        return rows
+
+    if sources is None:
+        calls: Iterator[Any] = ((from_memory, rows, values) for rows, values in bands(stack))
+    else:
+        calls = ((from_files, sources, rows) for rows in row_bands(stack.shape, stack.dtype.itemsize))
+    n_threads = threads or processors()
+    waiting: deque[Future[slice]] = deque()
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="combine")
+    try:
+        with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
+            for call in calls:
+                waiting.append(pool.submit(*call))
+                if len(waiting) > 2 * n_threads:
+                    _advance(bar, waiting)
+            while waiting:
+                _advance(bar, waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)  # whatever was raised: no thread is left behind
+    return whole
+
+
+def _advance(bar: Any, waiting: deque[Future[slice]]) -> None:
+    rows = waiting.popleft().result()
+    bar.update(rows.stop - rows.start)

@@ -1,0 +1,212 @@
+"""Loops over the pixels of a block, compiled by Numba: line up the samples of each, and combine those that are kept.
+
+All sums are taken in the order of the frames and in float64, without fast-math: what a pixel gives depends on its own
+samples alone, wherever the block was cut and whichever process runs it. What is to be sorted is left to NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from workbench.stack.planes import ALL_REJECTED, NO_VALUE
+from workbench.stack.recipe import METHODS
+from workbench.stack.reject_loops import compiled
+from workbench.stack.rejection import HIGH, KEPT, LOW, MISSING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+    States = NDArray[np.uint8]
+
+__all__ = ["combine_columns", "gather_columns"]
+
+_SUM, _MINIMUM, _MAXIMUM = METHODS.index("sum"), METHODS.index("min"), METHODS.index("max")
+
+
+@compiled
+def gather_columns(values: Any, rules: Any, columns: Any) -> None:
+    """Put the samples of every pixel in a row.
+
+    Parameters
+    ----------
+    values
+        Shape (frame, pixel) [adu]; what is not finite is missing.
+    rules
+        ``(factor, offset, lowest, highest)``: of each frame, before samples are compared; stored values at or below
+        which, and at or above which, samples are rejected at once, NaN for none.
+    columns
+        To fill, shape (pixel, frame) each but the last: ``(stored, samples, states, counts)``: samples as stored, and
+        normalised for comparison, infinite where they are not compared; their states so far; how many are compared.
+    """
+    factor, offset, lowest, highest = rules
+    stored, samples, states, counts = columns
+    n, size = values.shape
+    for pixel in range(size):
+        count = 0
+        for frame in range(n):
+            value = values[frame, pixel]
+            stored[pixel, frame] = value
+            samples[pixel, frame] = math.inf
+            if not math.isfinite(value):
+                states[pixel, frame] = MISSING
+            elif value <= lowest:
+                states[pixel, frame] = LOW
+            elif value >= highest:
+                states[pixel, frame] = HIGH
+            else:
+                states[pixel, frame] = KEPT
+                samples[pixel, frame] = value * factor[frame] + offset[frame]
+                count += 1
+        counts[pixel] = count
+
+
+@compiled
+def _ends(samples: Floats, found: States, count: int) -> tuple[float, int, float, int]:
+    """Return the highest sample rejected as too low and how many equal it; and the same of the other end.
+
+    Of the other end it is how many equal samples come before those that are rejected.
+    """
+    low, high = 0, 0
+    for i in range(count):
+        low += found[i] == LOW
+        high += found[i] == HIGH
+    bottom, below = -math.inf, 0
+    if low > 0:
+        bottom = samples[low - 1]
+        for i in range(low):
+            below += samples[i] == bottom
+    top, before = math.inf, 0
+    if high > 0:
+        top = samples[count - high]
+        for i in range(count - high):
+            before += samples[i] == top
+    return bottom, below, top, before
+
+
+@compiled
+def _settle(stored: Floats, states: States, ends: tuple[float, int, float, int], rules: Any) -> None:
+    """Find the samples that were rejected in the order of the frames; of equal ones the earlier stand lower."""
+    factor, offset, _, _ = rules
+    bottom, below, top, before = ends
+    for frame in range(states.size):
+        if states[frame] != KEPT:
+            continue
+        sample = stored[frame] * factor[frame] + offset[frame]
+        at_bottom, at_top = sample == bottom, sample == top
+        if sample < bottom or (at_bottom and below > 0):
+            states[frame] = LOW
+        elif sample > top or (at_top and before <= 0):
+            states[frame] = HIGH
+        below -= at_bottom
+        before -= at_top
+
+
+@compiled
+def _tally(states: States, weights: Floats, frames: Integers) -> tuple[int, int, int, float]:
+    """Count what is kept, and rejected as too low and as too high, also for the frames; add up the weight kept."""
+    kept, low, high, weight = 0, 0, 0, 0.0
+    for frame in range(states.size):
+        state = states[frame]
+        frames[0, frame] += state != MISSING
+        frames[1, frame] += state == LOW
+        frames[2, frame] += state == HIGH
+        low += state == LOW
+        high += state == HIGH
+        if state == KEPT:
+            kept += 1
+            weight += weights[frame]
+    return kept, low, high, weight
+
+
+@compiled
+def _take(stored: Floats, states: States, most: int, output: Any) -> None:
+    """Turn samples up to a state into those of the result, and the others into infinity."""
+    factor, offset, _ = output
+    for frame in range(states.size):
+        if states[frame] <= most:
+            stored[frame] = stored[frame] * factor[frame] + offset[frame]
+        else:
+            stored[frame] = math.inf
+
+
+@compiled
+def _result(taken: Floats, weights: Floats, n: int, method: int) -> tuple[float, float]:
+    """Combine n samples in the order of the frames; also return their mean, which the error is about."""
+    total, weight = 0.0, 0.0
+    low, high = math.inf, -math.inf
+    for frame in range(taken.size):
+        sample = taken[frame]
+        if sample < math.inf:
+            total += weights[frame] * sample
+            weight += weights[frame]
+            low, high = min(low, sample), max(high, sample)
+    mean = total / weight
+    if method == _SUM:
+        return (total if n == taken.size else mean * taken.size), mean
+    if method == _MINIMUM:
+        return low, mean
+    return (high if method == _MAXIMUM else mean), mean
+
+
+@compiled
+def _scatter(taken: Floats, weights: Floats, n: int, mean: float, errors: Floats) -> float:
+    """Return the standard error of what n samples were combined to; with ``errors`` empty, that of a weighted mean."""
+    total, residue, weight = 0.0, 0.0, 0.0
+    for frame in range(taken.size):
+        if taken[frame] < math.inf:
+            d = weights[frame] * (taken[frame] - mean)
+            total += d * d
+            residue += d
+            weight += weights[frame]
+    if errors.size == 0:
+        error = math.sqrt(total * n / (n - 1)) / weight
+    else:  # what rounding of the mean adds is taken off: the corrected two-pass algorithm
+        error = math.sqrt(max(total - residue * residue / n, 0.0) / (n - 1)) * errors[n]
+    return error
+
+
+@compiled
+def combine_columns(columns: Any, found: States, rules: Any, output: Any, how: Any, planes: Any) -> None:
+    """Combine what is kept of every pixel.
+
+    Parameters
+    ----------
+    columns, rules
+        As :func:`gather_columns` filled them; ``samples`` sorted since. Leaves in ``stored`` the samples that were
+        combined, infinite where there is none: of a pixel whose samples were all rejected, all of them.
+    found
+        The states of the sorted samples, shape (pixel, frame), from the loop that rejects.
+    output
+        ``(factor, offset, weight)`` of each frame in the result.
+    how
+        ``(method, has_errors, errors)``: its place in ``METHODS``, whose medians are left to do; whether standard
+        errors are asked for; and what :func:`workbench.stack.planes.standard_error_factors` tells, or nothing where
+        frames are weighed.
+    planes
+        ``(signal, std_error, n_kept, n_low, n_high, flags, frames)`` to fill, as in
+        :class:`workbench.stack.planes.Planes`, the counts int64.
+    """
+    stored, samples, states, counts = columns
+    method, has_errors, errors = how
+    signal, std_error, n_kept, n_low, n_high, flags, frames = planes
+    for pixel in range(len(counts)):
+        ends = _ends(samples[pixel], found[pixel], counts[pixel])
+        _settle(stored[pixel], states[pixel], ends, rules)
+        kept, low, high, weight = _tally(states[pixel], output[2], frames)
+        result, error, flag = math.nan, math.nan, 0
+        if weight > 0:
+            _take(stored[pixel], states[pixel], KEPT, output)
+            result, mean = _result(stored[pixel], output[2], kept, method)
+            if has_errors and kept > 1:
+                error = _scatter(stored[pixel], output[2], kept, mean, errors)
+        elif kept + low + high > 0:
+            flag = ALL_REJECTED
+            _take(stored[pixel], states[pixel], HIGH, output)
+        else:
+            flag = NO_VALUE
+        signal[pixel], std_error[pixel], flags[pixel] = result, error, flag
+        n_kept[pixel], n_low[pixel], n_high[pixel] = kept, low, high
