@@ -161,6 +161,10 @@ def make_master(
     target = _target(out, rows, overwrite=overwrite)
     admitted = admit(_without(rows, target), accept=accept)
     used, problems = admitted.rows, [*admitted.problems]
+    kind = str(used["kind"].iloc[0])
+    if verdict is not None and kind not in ("dark", "darkflat"):
+        raise InputError("verdict", f"is about darks, and these are {kind} frames", "leave it out")
+    chosen = recipe_of(**{**default_recipe(kind), **options}) if recipe is None else recipe
     identities = _identities(used, threads, progress=progress)
     suspects = find_suspects(used, identities, accept=accept, threads=threads)
     problems += suspects.problems
@@ -169,10 +173,6 @@ def make_master(
     check_several(used, problems)
     processed = check_pixels(used, accept=accept)
     problems += processed
-    kind = str(used["kind"].iloc[0])
-    if verdict is not None and kind not in ("dark", "darkflat"):
-        raise InputError("verdict", f"is about darks, and these are {kind} frames", "leave it out")
-    chosen = recipe_of(**{**default_recipe(kind), **options}) if recipe is None else recipe
     problems += _doubts(chosen, used, kind)
     combination = combine(load_stack(used), chosen, maps=maps, threads=threads, client=client, progress=progress)
     for source, identity in zip(used["source"], identities, strict=True):

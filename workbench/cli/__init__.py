@@ -6,7 +6,6 @@ Everything heavy is imported by the command that needs it, so that ``--help`` an
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import logging
@@ -18,9 +17,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from workbench import __version__
-from workbench.errors import InputError, WorkbenchError
+from workbench.cli.arguments import Parser, add_frames_options, count, positive, shape
+from workbench.cli.combine import add_combine
+from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
 _EPILOG = """\
@@ -28,42 +30,9 @@ examples:
   workbench report                          measure the embedded, simulated camera
   workbench inspect my-frames               what is in a folder, and what is wrong with it
   workbench report my-frames --gain 0.25    measure the camera that took these frames
+  workbench combine darks -o master.fits    one master of many frames
   workbench lab                             the notebooks
 """
-_CHOICE = re.compile(r"invalid choice: '(.*?)'")
-_ARGUMENT = re.compile(r"argument (\S+): (.*)", re.DOTALL)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: what, which rule, and the nearest thing that there is."""
-
-    def __init__(self, **rest: Any) -> None:
-        super().__init__(**rest, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-        self.options: list[str] = ["--help"]
-        self.commands: dict[str, _Parser] = {}
-
-    def option(self, *names: str, **rest: Any) -> None:
-        """Add an option, and remember how it is spelt."""
-        self.options += [name for name in names if name.startswith("--")]
-        self.add_argument(*names, **rest)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise, in the words of the workbench, what argparse found wrong."""
-        advice = f"see `{self.prog} --help`"
-        wrong = _CHOICE.search(message)
-        if wrong and self.commands:
-            self.unknown("no such command", wrong[1], list(self.commands))
-        named = _ARGUMENT.fullmatch(message)
-        if named:
-            raise InputError(f"{self.prog} {named[1]}", named[2], advice)
-        raise InputError(self.prog, message, advice)
-
-    def unknown(self, what: str, word: str, known: Sequence[str]) -> NoReturn:
-        """Refuse a word that the command line does not know, and suggest the nearest that it does."""
-        near = get_close_matches(word, known, n=1)
-        raise InputError(
-            self.prog, f"{what}: {word}", f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
-        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +65,7 @@ def _run(argv: Sequence[str]) -> int:
     parser = _parser()
     options, extra = parser.parse_known_args(argv)
     command: Callable[[argparse.Namespace], int] | None = getattr(options, "run", None)
-    chosen: _Parser = getattr(options, "parser", parser)
+    chosen: Parser = getattr(options, "parser", parser)
     if extra:
         known = chosen.options
         chosen.unknown(
@@ -115,8 +84,8 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="workbench",
         description="Measure dark current, gain and read noise of a camera from its own frames.",
         epilog=_EPILOG,
@@ -125,16 +94,17 @@ def _parser() -> _Parser:
     commands = _subcommands(parser)
     _add_inspect(commands("inspect", "list the frames of a folder, and what is wrong with them"))
     _add_report(commands("report", "measure a camera and write the report"))
+    add_combine(commands("combine", "combine frames into a master"))
     _add_simulate(commands("simulate", "write the frames of a simulated camera"))
     _add_dataset(commands("dataset", "the simulated datasets"))
     _add_lab(commands("lab", "open the notebooks in JupyterLab"))
     return parser
 
 
-def _subcommands(parser: _Parser) -> Callable[[str, str], _Parser]:
-    places = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+def _subcommands(parser: Parser) -> Callable[[str, str], Parser]:
+    places = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
 
-    def add(name: str, what: str) -> _Parser:
+    def add(name: str, what: str) -> Parser:
         command = places.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         command.set_defaults(parser=command)
         parser.commands[name] = command
@@ -143,21 +113,13 @@ def _subcommands(parser: _Parser) -> Callable[[str, str], _Parser]:
     return add
 
 
-def _add_frames_options(parser: _Parser) -> None:
-    parser.option(
-        "--manifest", metavar="FILE", help="corrections to the headers (default: workbench.toml beside the frames)"
-    )
-    parser.option("--accept", action="store_true", help="use frames that do not look raw")
-    parser.option("--json", action="store_true", help="print JSON for another program")
-
-
-def _add_inspect(parser: _Parser) -> None:
+def _add_inspect(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", help="a folder of frames, or one frame")
-    _add_frames_options(parser)
+    add_frames_options(parser)
     parser.set_defaults(run=_inspect)
 
 
-def _add_report(parser: _Parser) -> None:
+def _add_report(parser: Parser) -> None:
     parser.add_argument(
         "dataset",
         metavar="PATH|DATASET",
@@ -172,23 +134,23 @@ def _add_report(parser: _Parser) -> None:
         default="workbench-report",
         help="folder of the report (default: workbench-report)",
     )
-    parser.option("--gain", metavar="G", type=_positive, help="electron / adu, where the frames cannot tell it")
-    parser.option("--gain-error", metavar="E", type=_positive, help="standard error of that gain")
+    parser.option("--gain", metavar="G", type=positive, help="electron / adu, where the frames cannot tell it")
+    parser.option("--gain-error", metavar="E", type=positive, help="standard error of that gain")
     parser.option("--per-bayer", action="store_true", help="numbers for each colour of the Bayer pattern")
     parser.option("--use-bias", action="store_true", help="let bias frames enter the fit of the dark mean")
-    _add_frames_options(parser)
+    add_frames_options(parser)
     parser.set_defaults(run=_report)
 
 
-def _add_simulate(parser: _Parser) -> None:
+def _add_simulate(parser: Parser) -> None:
     parser.add_argument("camera", metavar="CAMERA", help="a camera of the workbench, or a camera's .toml")
     parser.option("-o", "--out", metavar="DIR", required=True, help="a new folder for the frames")
-    parser.option("--seed", metavar="N", type=_count, default=0, help="same seed, same frames (default: 0)")
-    parser.option("--shape", metavar="ROWSxCOLUMNS", type=_shape, help="a smaller sensor (default: the camera's)")
+    parser.option("--seed", metavar="N", type=count, default=0, help="same seed, same frames (default: 0)")
+    parser.option("--shape", metavar="ROWSxCOLUMNS", type=shape, help="a smaller sensor (default: the camera's)")
     parser.set_defaults(run=_simulate)
 
 
-def _add_dataset(parser: _Parser) -> None:
+def _add_dataset(parser: Parser) -> None:
     commands = _subcommands(parser)
     listing = commands("list", "list the datasets and where they are on this machine")
     listing.option("--json", action="store_true", help="print JSON for another program")
@@ -198,34 +160,11 @@ def _add_dataset(parser: _Parser) -> None:
     create.set_defaults(run=_dataset_create)
 
 
-def _add_lab(parser: _Parser) -> None:
+def _add_lab(parser: Parser) -> None:
     parser.option("-o", "--out", metavar="DIR", help="work on a copy of the notebooks in this folder")
-    parser.option("--port", metavar="N", type=_count, help="default: a free one")
+    parser.option("--port", metavar="N", type=count, help="default: a free one")
     parser.option("--no-browser", action="store_true", help="do not open a browser")
     parser.set_defaults(run=_lab)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text} is no finite number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
-    return int(text)
-
-
-def _shape(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text} is no shape such as 880x1164, rows first")
-    return int(found[1]), int(found[2])
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -305,7 +244,3 @@ def _lab(options: argparse.Namespace) -> int:
 
     run_lab(options.out, port=options.port, browser=not options.no_browser)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
