@@ -17,7 +17,7 @@ taken one value after the other in ascending order of the survivors, without fas
 that order gives the same bits. Nothing is allocated per pixel.
 
 Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in
-another file makes a loop out of date: ``reject_fit.py`` uses some of these, so touch it when they change.
+another file makes a loop out of date: ``reject_winsorized.py`` and ``reject_fit.py`` use some of these, so touch them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ __all__ = [
     "percentile",
     "sigma",
     "spread",
-    "winsorized",
     "write_run",
 ]
 
@@ -98,24 +97,6 @@ def spread(values: Floats, first: int, stop: int) -> float:
     squares, rest = 0.0, 0.0
     for k in range(first, stop):
         deviation = values[k] - mean
-        squares += deviation * deviation
-        rest += deviation
-    return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
-
-
-@compiled
-def clamped_spread(values: Floats, first: int, stop: int, bottom: float, top: float) -> float:
-    """Return what :func:`spread` returns of values clamped to [bottom, top]."""
-    n = stop - first
-    total = 0.0
-    for k in range(first, stop):
-        value = values[k]
-        total += bottom if value < bottom else min(value, top)
-    mean = total / n
-    squares, rest = 0.0, 0.0
-    for k in range(first, stop):
-        value = values[k]
-        deviation = (bottom if value < bottom else min(value, top)) - mean
         squares += deviation * deviation
         rest += deviation
     return math.sqrt(max(squares - rest * rest / n, 0.0) / (n - 1))
@@ -188,47 +169,6 @@ def sigma(columns: Floats, counts: Counts, parameters: Floats, states: States) -
     """Sigma clipping about the median."""
     for p in range(len(counts)):
         first, stop = sigma_run(columns[p], counts[p], parameters)
-        write_run(states[p], counts[p], first, stop)
-
-
-@compiled
-def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> float:
-    """Iterate sigma = 1.134 SD(values clamped to centre -+ 1.5 sigma).
-
-    Clamping what was clamped before is clamping to the narrowest bounds so far, to the bit, so that no copy is needed.
-    """
-    scale, zero = spread(values, first, stop), negligible(values, first, stop)
-    bottom, top = -math.inf, math.inf
-    iteration = 0
-    while scale > zero:
-        bottom, top = max(bottom, centre - 1.5 * scale), min(top, centre + 1.5 * scale)
-        before = scale
-        scale = 1.134 * clamped_spread(values, first, stop, bottom, top)
-        iteration += 1
-        if iteration > 1 and abs(before - scale) / before < 0.0005:
-            break
-    return scale
-
-
-@compiled
-def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
-    """Return the survivors of winsorized sigma clipping."""
-    first, stop, left = 0, n, n + 1
-    while 3 <= stop - first < left:
-        left = stop - first
-        centre = median_of(values, first, stop)
-        scale = winsorized_spread(values, first, stop, centre)
-        if not scale > negligible(values, first, stop):
-            break
-        first, stop = clip(values, (first, stop), centre, scale, limits)
-    return first, stop
-
-
-@compiled
-def winsorized(columns: Floats, counts: Counts, parameters: Floats, states: States) -> None:
-    """Winsorized sigma clipping by the rules of 2017."""
-    for p in range(len(counts)):
-        first, stop = winsorized_run(columns[p], counts[p], parameters)
         write_run(states[p], counts[p], first, stop)
 
 

@@ -126,15 +126,17 @@ def loop_of(rejection: Rejection, n_frames: int = _MOST_FRAMES) -> tuple[Kernel,
     Returns
     -------
     kernel, parameters
-        To be called as ``kernel(columns, counts, parameters, states)``, see ``reject_loops.py``.
+        To be called as ``kernel(columns, counts, parameters, states)``, see :mod:`workbench.stack.reject_loops`.
     """
-    from workbench.stack import reject_fit, reject_loops  # import Numba, for which others need not wait  # noqa: PLC0415
+    # these import Numba, for which others need not wait
+    from workbench.stack import reject_fit, reject_loops, reject_winsorized  # noqa: PLC0415
 
     parameters = np.array(rejection.parameters, dtype=np.float64)
     if isinstance(rejection, GeneralisedESD):
         return reject_fit.esd, _critical_values(rejection.fraction, rejection.alpha, n_frames)
-    if isinstance(rejection, WinsorizedSigmaClip) and rejection.cutoff is not None:
-        return reject_fit.winsorized_with_cutoff, parameters
+    if isinstance(rejection, WinsorizedSigmaClip):
+        with_cutoff = rejection.cutoff is not None
+        return reject_winsorized.winsorized_with_cutoff if with_cutoff else reject_winsorized.winsorized, parameters
     if isinstance(rejection, LinearFit):
         return reject_fit.linear_fit, parameters
     kernel: Kernel = getattr(reject_loops, rejection.name)

@@ -10,7 +10,7 @@ The rules are those of PixInsight's ImageIntegration as it was in 2017 (with the
   the frames: the earlier one is the lower one.
 * Values that are not finite are missing, which is not the same as rejected. Zero and negative values are values.
 
-The compiled loops are in ``reject_loops.py`` and ``reject_fit.py``, and :mod:`workbench.stack.rejection` leads to them.
+The compiled loops are in ``reject_loops.py`` and its like; :mod:`workbench.stack.rejection` leads to them.
 """
 
 from __future__ import annotations
