@@ -14,8 +14,8 @@ def told(location, scale):
     return FrameStatistics(files, np.array(location, float), np.array(scale, float))
 
 
-# by hand, of the value 90 in a frame of location 80 and scale 5, where the first has 100 and 10:
-# 90 + (100 - 80); 90 * 100 / 80; (90 - 80) * 10 / 5 + 100; 90 / 80 * (10 / 5) * 100
+# the value 90 of a frame of location 80 and scale 5, where the first frame has 100 and 10: it is 10 above the location,
+# two scales, which are 20 in the first frame; or 9/8 of the location, which are 112.5 there, and twice that when scaled
 @pytest.mark.parametrize(
     ("normalisation", "expected"),
     [
@@ -70,61 +70,63 @@ def test_no_normalisation_looks_at_no_number():
 
 
 @pytest.mark.parametrize(
-    ("location", "scale", "normalisation", "message"),
+    ("location", "scale", "normalisation", "rule", "next_step"),
     [
         (
             [100, 0],
             [1, 1],
             "multiplicative",
-            "f1.fits: its location is 0 adu, which multiplicative normalisation cannot divide by; "
+            "f1.fits: its location is 0 adu, which multiplicative normalisation cannot divide by",
             "leave the frame out, or take additive normalisation",
         ),
         (
             [0, 100],
             [1, 1],
             "multiplicative",
-            "f0.fits: its location is 0 adu, which multiplicative normalisation cannot divide by; "
+            "f0.fits: its location is 0 adu, which multiplicative normalisation cannot divide by",
             "leave the frame out, or take additive normalisation",
         ),
         (
             [100, -5],
             [1, 1],
-            "multiplicative_scaling",
-            "f1.fits: its location is -5 adu and that of f0.fits is 100 adu: multiplicative with scaling normalisation "
-            "would turn its sign; leave the frame out, or take additive normalisation",
+            "multiplicative",
+            "f1.fits: its location is -5 adu, that of f0.fits is 100 adu: multiplicative normalisation would turn it",
+            "leave the frame out, or take additive normalisation",
         ),
         (
             [100, 90],
             [1, 0],
             "additive_scaling",
-            "f1.fits: its scale is 0 adu, which additive with scaling normalisation cannot divide by; "
+            "f1.fits: its scale is 0 adu, which additive normalisation with scaling cannot divide by",
             "leave the frame out, or take another scale estimator or a normalisation without",
         ),
         (
             [100, 90],
             [0, 1],
             "multiplicative_scaling",
-            "f0.fits: its scale is 0 adu, which multiplicative with scaling normalisation cannot divide by; "
+            "f0.fits: its scale is 0 adu, which multiplicative normalisation with scaling cannot divide by",
             "leave the frame out, or take another scale estimator or a normalisation without",
         ),
         (
             [100, np.nan],
             [1, 1],
             "additive",
-            "f1.fits: its location is nan, which additive normalisation cannot use; leave the frame out",
+            "f1.fits: its location is nan, which additive normalisation cannot use",
+            "leave the frame out",
         ),
         (
             [100, 90],
             [1, np.inf],
             "additive_scaling",
-            "f1.fits: its scale is inf, which additive with scaling normalisation cannot use; leave the frame out",
+            "f1.fits: its scale is inf, which additive normalisation with scaling cannot use",
+            "leave the frame out",
         ),
     ],
 )
-def test_what_cannot_be_normalised_is_refused_by_the_name_of_its_frame(location, scale, normalisation, message):
+def test_what_cannot_be_normalised_is_refused_by_the_name_of_its_frame(location, scale, normalisation, rule, next_step):
     with pytest.raises(InputError) as caught:
         coefficients(told(location, scale), normalisation)
-    assert str(caught.value) == message
+    assert str(caught.value) == f"{rule}; {next_step}"
 
 
 def test_frames_below_zero_are_normalised_alike():

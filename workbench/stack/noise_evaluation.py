@@ -161,9 +161,8 @@ def _k_sigma(prepared: PreparedImage) -> NoiseEvaluation:
     for _ in range(_K_SIGMA_PASSES):
         count, spread = _count_and_spread(clipped_moments(detail, limit))
         if spread == 0:
-            raise NotMeasurableError(
-                "the image has no noise: its finest detail is the same in nearly all of its pixels"
-            )
+            rule = "its finest detail is the same in nearly all of its pixels that count"
+            raise NotMeasurableError(f"the image has no noise: {rule}")
         if abs(last - spread) <= _K_SIGMA_CHANGE * spread:
             break
         limit, last = _CLIP * spread, spread

@@ -109,7 +109,7 @@ def _check_name(normalisation: str) -> None:
 def _check_finite(values: FloatArray, what: str, files: tuple[str, ...], normalisation: str) -> None:
     for file, value in zip(files, values, strict=True):
         if not np.isfinite(value):
-            rule = f"its {what} is {value}, which {_in_words(normalisation)} normalisation cannot use"
+            rule = f"its {what} is {value}, which {_in_words(normalisation)} cannot use"
             raise InputError(file, rule, "leave the frame out")
 
 
@@ -117,7 +117,7 @@ def _check_scales(statistics: FrameStatistics, normalisation: str) -> None:
     _check_finite(statistics.scale, "scale", statistics.files, normalisation)
     for file, scale in zip(statistics.files, statistics.scale, strict=True):
         if scale <= 0:
-            rule = f"its scale is {scale:g} adu, which {_in_words(normalisation)} normalisation cannot divide by"
+            rule = f"its scale is {scale:g} adu, which {_in_words(normalisation)} cannot divide by"
             raise InputError(
                 file, rule, "leave the frame out, or take another scale estimator or a normalisation without"
             )
@@ -127,11 +127,11 @@ def _check_signs(statistics: FrameStatistics, normalisation: str) -> None:
     first = statistics.location[0]
     for file, location in zip(statistics.files, statistics.location, strict=True):
         if location == 0:
-            rule = f"its location is 0 adu, which {_in_words(normalisation)} normalisation cannot divide by"
+            rule = f"its location is 0 adu, which {_in_words(normalisation)} cannot divide by"
         elif location * first < 0:
             rule = (
-                f"its location is {location:g} adu and that of {statistics.files[0]} is {first:g} adu: "
-                f"{_in_words(normalisation)} normalisation would turn its sign"
+                f"its location is {location:g} adu, that of {statistics.files[0]} is {first:g} adu: "
+                f"{_in_words(normalisation)} would turn it"
             )
         else:
             continue
@@ -139,4 +139,5 @@ def _check_signs(statistics: FrameStatistics, normalisation: str) -> None:
 
 
 def _in_words(normalisation: str) -> str:
-    return normalisation.replace("_scaling", " with scaling") if "_" in normalisation else normalisation
+    kind, _, scaling = normalisation.partition("_")
+    return f"{kind} normalisation{' with scaling' if scaling else ''}"

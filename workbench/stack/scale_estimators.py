@@ -126,7 +126,8 @@ def location_and_scale(values: ArrayLike, estimator: str = "mad") -> tuple[float
     -----
     With the median :math:`m` of :math:`n` values, :math:`h = \lfloor n/2 \rfloor + 1`:
 
-    - ``mad``: :math:`1.4826\, \mathrm{med} |x - m|`.
+    - ``mad``: :math:`1.4826\, \mathrm{med} |x - m|`. Of whole numbers it knows few values: the steps of a 12-bit
+      camera in 16 bits are 16 adu, those of its scale 24 adu. The others, ``sn`` and ``qn`` apart, tell finer.
     - ``biweight``: :math:`\sqrt{n \sum (x-m)^2 (1-y^2)^4} / |\sum (1-y^2)(1-5y^2)|` over :math:`|y| < 1`, with
       :math:`y = (x-m) / (9\,\mathrm{med}|x-m|)` (Beers, Flynn and Gebhardt 1990, AJ 100, 32). It has no factor for
       Gaussian values, for which it gives 1.009 standard deviations.
