@@ -47,8 +47,7 @@ def full_sensor() -> Sensor:
         cosmic_ray_rate=5000.0,
         prnu=0.02,
         vignetting=0.2,
-        stars=6,
-        star_flux=30.0,
+        dust=3,
         well_capacity=1500.0,
     )
 

@@ -78,8 +78,8 @@ def test_a_minimal_manifest_is_enough(tmp_path: Path) -> None:
             "drift.value = '1' is no float; give a float",
         ),
         (
-            MINIMAL + "[stars]\nvalue = true\nunit = '1'\nsource = 'x'\n",
-            "stars.value = True is no int; give a int",
+            MINIMAL + "[dust]\nvalue = true\nunit = '1'\nsource = 'x'\n",
+            "dust.value = True is no int; give a int",
         ),
         (
             MINIMAL + "[drift]\nvalue = -1.0\nunit = 'adu'\nsource = 'x'\n",

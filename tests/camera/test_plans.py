@@ -121,4 +121,4 @@ def test_a_set_of_frames_may_not_have_a_negative_count() -> None:
 
 
 def test_only_simulated_datasets_are_listed() -> None:
-    assert [path.stem for path in dataset_paths()] == ["embedded"]
+    assert [path.stem for path in dataset_paths()] == ["embedded", "session"]

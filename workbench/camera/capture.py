@@ -57,6 +57,8 @@ def header(sensor: Sensor, frame: PlannedFrame) -> fits.Header:
     ]
     if sensor.claimed_gain:
         cards.insert(8, ("EGAIN", sensor.claimed_gain, "[electron/adu] gain that the driver claims"))
+    told = (("FILTER", frame.filter, "name of the filter"), ("OBJECT", frame.target, "what the telescope points at"))
+    cards += [card for card in told if card[1]]
     return fits.Header(cards)
 
 
@@ -90,6 +92,7 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
     """
     frames = plan.frames(camera.seed)
     drifts = camera.drifts(len(frames), np.random.default_rng(np.random.SeedSequence(camera.seed, spawn_key=(101,))))
+    sky = plan.sky(camera.sensor.shape, camera.seed)
     for kind in {frame.kind for frame in frames}:
         (folder / kind).mkdir()
 
@@ -99,7 +102,7 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
             frame.exposure,
             frame.temperature,
             np.random.default_rng(np.random.SeedSequence([camera.seed, frame.index])),
-            light=frame.light,
+            light=sky.light(frame.file, frame.light) if sky and frame.kind == "light" else frame.light,
             drift=float(drifts[frame.index]),
         )
         write_frame(folder / frame.file, pixels, header(camera.sensor, frame))

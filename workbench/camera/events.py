@@ -1,4 +1,4 @@
-"""Sparse events of a dark frame: cosmic rays and telegraph pixels, as pure functions of a random generator."""
+"""What happens by chance: cosmic rays, telegraph pixels and slow drifts, as pure functions of a random generator."""
 
 from __future__ import annotations
 
@@ -129,6 +129,29 @@ def upper_share(n_pixels: int, duty: float, dwell: float, exposure: float, rng: 
         time_up += np.where(upper, then - now, 0.0)
         now, upper = then, ~upper
     return time_up / exposure
+
+
+def slow_wander(n: int, correlation: float, rng: np.random.Generator) -> Floats:
+    """Draw what wanders slowly from frame to frame: a stationary first-order autoregression of unit variance.
+
+    Parameters
+    ----------
+    n
+        How many values.
+    correlation
+        Of each with the one before, 0 to below 1.
+    rng
+        Source of all randomness.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``.
+    """
+    steps = rng.standard_normal(n)
+    for place in range(1, n):
+        steps[place] = correlation * steps[place - 1] + np.sqrt(1.0 - correlation**2) * steps[place]
+    return steps
 
 
 def upper_share_variance(duty: float, dwell: float, exposure: float) -> float:

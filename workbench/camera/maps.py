@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Indices = NDArray[np.int64]
 
-# number of each map's random stream: part of the recipe, never renumbered
-_STREAM = {"offset": 1, "read_noise": 2, "telegraph": 3, "dark": 4, "hot": 5, "prnu": 6, "stars": 7, "dead": 8}
+# number of each map's random stream: part of the recipe, never renumbered; 7 is the sky's
+_STREAM = {"offset": 1, "read_noise": 2, "telegraph": 3, "dark": 4, "hot": 5, "prnu": 6, "dead": 8, "dust": 9}
 _TELEGRAPH_SPREAD = 0.5  # standard deviation of ln(amplitude)
+_DUST_SPREAD = 0.3  # standard deviation of ln(radius) and of ln(depth)
+_DUST_EDGE = 0.08  # softness of a shadow's edge, in radii
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
@@ -109,38 +112,29 @@ def glow_shape(sensor: Sensor) -> FloatMap:
 
 
 def response_map(sensor: Sensor, seed: int) -> FloatMap:
-    """Response to an even light: PRNU and vignetting, one at the centre on average."""
+    """Response to an even light: PRNU, vignetting and dust, one at the centre on average where no shadow falls."""
     rows, columns = sensor.shape
     down = np.linspace(-1.0, 1.0, rows)[:, np.newaxis] if rows > 1 else np.zeros((1, 1))
     across = np.linspace(-1.0, 1.0, columns)[np.newaxis, :] if columns > 1 else np.zeros((1, 1))
     squared = (rows**2 * down**2 + columns**2 * across**2) / (rows**2 + columns**2)
     pixels = 1.0 + sensor.prnu * _normal(seed, "prnu", sensor.shape) if sensor.prnu else np.ones(sensor.shape)
-    return np.maximum(pixels, 0.0) * (1.0 - sensor.vignetting * squared)
+    response: FloatMap = np.maximum(pixels, 0.0) * (1.0 - sensor.vignetting * squared)
+    if sensor.dust:
+        response *= dust_shadows(sensor, seed)
+    return response
 
 
-def star_field(sensor: Sensor, seed: int, shift: tuple[float, float] = (0.0, 0.0)) -> FloatMap:
-    """Light of the stars [electron / s], before vignetting and PRNU.
-
-    Parameters
-    ----------
-    sensor, seed
-        Whose field.
-    shift
-        By how many (rows, columns) the telescope has moved the stars.
-    """
-    rng = _stream(seed, "stars")
+def dust_shadows(sensor: Sensor, seed: int) -> FloatMap:
+    """Share of light that the shadows of dust grains leave: soft rings, as grains far out of focus cast them."""
+    rng = _stream(seed, "dust")
     rows, columns = sensor.shape
-    field: FloatMap = np.zeros(sensor.shape)
-    place = rng.random((sensor.stars, 2)) * (rows, columns) + shift
-    flux = sensor.star_flux * np.minimum(1.0 / (1.0 - rng.random(sensor.stars)), 1000.0)  # N(>f) ~ 1/f
-    sigma = sensor.star_fwhm / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-    half = int(np.ceil(5.0 * sigma))
-    for (row, column), brightness in zip(place, flux, strict=True):
-        top, left = round(row) - half, round(column) - half
-        stamp_rows = np.arange(max(top, 0), min(top + 2 * half + 1, rows))
-        stamp_columns = np.arange(max(left, 0), min(left + 2 * half + 1, columns))
-        profile = np.outer(
-            np.exp(-(((stamp_rows - row) / sigma) ** 2) / 2), np.exp(-(((stamp_columns - column) / sigma) ** 2) / 2)
-        )
-        field[np.ix_(stamp_rows, stamp_columns)] += brightness / (2.0 * np.pi * sigma**2) * profile
-    return field
+    places = rng.random((sensor.dust, 2)) * (rows, columns)
+    radii = sensor.dust_radius * np.exp(_DUST_SPREAD * rng.standard_normal(sensor.dust))
+    depths = np.minimum(sensor.dust_depth * np.exp(_DUST_SPREAD * rng.standard_normal(sensor.dust)), 1.0)
+    left: FloatMap = np.ones(sensor.shape)
+    for (row, column), radius, depth in zip(places, radii, depths, strict=True):
+        down, across = np.arange(rows)[:, np.newaxis] - row, np.arange(columns)[np.newaxis, :] - column
+        distance = np.hypot(down, across) / radius
+        ring = expit((1.0 - distance) / _DUST_EDGE) - 0.5 * expit((0.4 - distance) / _DUST_EDGE)
+        left *= 1.0 - depth * ring
+    return left

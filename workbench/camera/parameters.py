@@ -14,10 +14,27 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-def _term(default: float | None, unit: str, low: float = 0.0, high: float = inf) -> Any:
+def term(default: float | None, unit: str, low: float = 0.0, high: float = inf) -> Any:
     """Describe one parameter: its neutral value (None where it must be given), its unit and its legal range."""
     metadata = {"unit": unit, "low": low, "high": high}
     return field(metadata=metadata) if default is None else field(default=default, metadata=metadata)
+
+
+def check_ranges(label: str, described: Any) -> None:
+    """Refuse the first value of a dataclass that is outside the range which its :func:`term` gives.
+
+    Raises
+    ------
+    InputError
+        The message begins with the label, and names the value and its range.
+    """
+    for item in fields(described):
+        if "low" not in item.metadata:
+            continue
+        value, low, high = getattr(described, item.name), item.metadata["low"], item.metadata["high"]
+        if not low <= value <= high:
+            given = f"{item.name} = {value} {item.metadata['unit']} is not within {low:g} to {high:g}"
+            raise InputError(label, given, "give a value in that range")
 
 
 # what each term is without its effect; a term may be several parameters
@@ -39,7 +56,7 @@ TERMS_OFF: dict[str, dict[str, Any]] = {
     "cosmic_rays": {"cosmic_ray_rate": 0.0},
     "prnu": {"prnu": 0.0},
     "vignetting": {"vignetting": 0.0},
-    "stars": {"stars": 0},
+    "dust": {"dust": 0},
     "well": {"well_capacity": inf},
 }
 
@@ -118,12 +135,9 @@ class Sensor:
         Rms of the pixels' response to light, as a fraction.
     vignetting
         Loss of light at the corners, as a fraction; it grows with the square of the distance from the centre.
-    stars
-        Number of stars in the field.
-    star_flux
-        Flux of the faintest star [electron / s]; brighter ones are rarer, N(>f) ~ 1/f, up to 1000 times this.
-    star_fwhm
-        Full width at half maximum of the stars [pixel].
+    dust, dust_depth, dust_radius
+        Number of dust grains whose shadows fall on the sensor, the median share of light that a shadow takes and its
+        median radius [pixel]; both are log-normal with a spread of 0.3.
     well_capacity
         Electrons that a pixel holds at most.
     gain_setting, offset_setting, readout_mode
@@ -134,64 +148,58 @@ class Sensor:
 
     name: str
     shape: tuple[int, int]
-    pixel_size: float = _term(None, "um")
-    adc_bits: int = _term(None, "bit", 8, 16)
-    native_gain: float = _term(None, "electron / adu")
-    bias_level: float = _term(0.0, "adu", 0.0, 65535.0)
-    pixel_pattern: float = _term(0.0, "adu")
-    row_pattern: float = _term(0.0, "adu")
-    column_pattern: float = _term(0.0, "adu")
-    drift: float = _term(0.0, "adu")
-    drift_correlation: float = _term(0.0, "1", 0.0, 0.999)
-    clamp_share: float = _term(0.0, "1", 0.0, 1.0)
-    shielded_dark_ratio: float = _term(1.0, "1")
-    overscan_columns: int = _term(0, "pixel")
-    read_noise: float = _term(0.0, "electron")
-    read_noise_spread: float = _term(0.0, "1")
-    row_noise: float = _term(0.0, "electron")
-    read_telegraph_fraction: float = _term(0.0, "1", 0.0, 1.0)
-    read_telegraph_amplitude: float = _term(0.0, "electron")
-    read_telegraph_duty: float = _term(0.5, "1", 0.01, 0.99)
-    read_telegraph_three_levels: float = _term(0.0, "1", 0.0, 1.0)
-    reference_temperature: float = _term(-20.0, "deg_C", -150.0, 60.0)
-    dark_current: float = _term(0.0, "electron / s")
-    dark_spread: float = _term(0.0, "1")
-    dark_energy: float = _term(0.6, "eV")
-    hot_fraction: float = _term(0.0, "1", 0.0, 1.0)
-    hot_current: float = _term(0.0, "electron / s")
-    hot_spread: float = _term(0.0, "1")
-    hot_energy: float = _term(0.6, "eV")
-    dark_telegraph_fraction: float = _term(0.0, "1", 0.0, 1.0)
-    dark_telegraph_current: float = _term(0.0, "electron / s")
-    dark_telegraph_duty: float = _term(0.5, "1", 0.01, 0.99)
-    dark_telegraph_dwell: float = _term(300.0, "s", 1.0)
-    dead_fraction: float = _term(0.0, "1", 0.0, 1.0)
-    glow_linear: float = _term(0.0, "electron / s")
-    glow_quadratic: float = _term(0.0, "electron / s2")
-    glow_row: float = _term(0.0, "1", 0.0, 1.0)
-    glow_column: float = _term(1.0, "1", 0.0, 1.0)
-    glow_reach: float = _term(0.12, "1", 0.01, 10.0)
-    glow_shielded: float = _term(1.0, "1")
-    cosmic_ray_rate: float = _term(0.0, "1 / (min cm2)")
-    prnu: float = _term(0.0, "1", 0.0, 0.2)
-    vignetting: float = _term(0.0, "1", 0.0, 1.0)
-    stars: int = _term(0, "1")
-    star_flux: float = _term(0.0, "electron / s")
-    star_fwhm: float = _term(3.0, "pixel", 0.5)
-    well_capacity: float = _term(inf, "electron")
-    gain_setting: int = _term(0, "1")
-    offset_setting: int = _term(0, "1")
+    pixel_size: float = term(None, "um")
+    adc_bits: int = term(None, "bit", 8, 16)
+    native_gain: float = term(None, "electron / adu")
+    bias_level: float = term(0.0, "adu", 0.0, 65535.0)
+    pixel_pattern: float = term(0.0, "adu")
+    row_pattern: float = term(0.0, "adu")
+    column_pattern: float = term(0.0, "adu")
+    drift: float = term(0.0, "adu")
+    drift_correlation: float = term(0.0, "1", 0.0, 0.999)
+    clamp_share: float = term(0.0, "1", 0.0, 1.0)
+    shielded_dark_ratio: float = term(1.0, "1")
+    overscan_columns: int = term(0, "pixel")
+    read_noise: float = term(0.0, "electron")
+    read_noise_spread: float = term(0.0, "1")
+    row_noise: float = term(0.0, "electron")
+    read_telegraph_fraction: float = term(0.0, "1", 0.0, 1.0)
+    read_telegraph_amplitude: float = term(0.0, "electron")
+    read_telegraph_duty: float = term(0.5, "1", 0.01, 0.99)
+    read_telegraph_three_levels: float = term(0.0, "1", 0.0, 1.0)
+    reference_temperature: float = term(-20.0, "deg_C", -150.0, 60.0)
+    dark_current: float = term(0.0, "electron / s")
+    dark_spread: float = term(0.0, "1")
+    dark_energy: float = term(0.6, "eV")
+    hot_fraction: float = term(0.0, "1", 0.0, 1.0)
+    hot_current: float = term(0.0, "electron / s")
+    hot_spread: float = term(0.0, "1")
+    hot_energy: float = term(0.6, "eV")
+    dark_telegraph_fraction: float = term(0.0, "1", 0.0, 1.0)
+    dark_telegraph_current: float = term(0.0, "electron / s")
+    dark_telegraph_duty: float = term(0.5, "1", 0.01, 0.99)
+    dark_telegraph_dwell: float = term(300.0, "s", 1.0)
+    dead_fraction: float = term(0.0, "1", 0.0, 1.0)
+    glow_linear: float = term(0.0, "electron / s")
+    glow_quadratic: float = term(0.0, "electron / s2")
+    glow_row: float = term(0.0, "1", 0.0, 1.0)
+    glow_column: float = term(1.0, "1", 0.0, 1.0)
+    glow_reach: float = term(0.12, "1", 0.01, 10.0)
+    glow_shielded: float = term(1.0, "1")
+    cosmic_ray_rate: float = term(0.0, "1 / (min cm2)")
+    prnu: float = term(0.0, "1", 0.0, 0.2)
+    vignetting: float = term(0.0, "1", 0.0, 1.0)
+    dust: int = term(0, "1")
+    dust_depth: float = term(0.03, "1", 0.0, 0.3)
+    dust_radius: float = term(12.0, "pixel", 1.0)
+    well_capacity: float = term(inf, "electron")
+    gain_setting: int = term(0, "1")
+    offset_setting: int = term(0, "1")
     readout_mode: str = ""
-    claimed_gain: float = _term(0.0, "electron / adu")
+    claimed_gain: float = term(0.0, "electron / adu")
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if "low" not in item.metadata:
-                continue
-            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
-            if not low <= value <= high:
-                given = f"{item.name} = {value} {item.metadata['unit']} is not within {low:g} to {high:g}"
-                raise InputError(f"sensor {self.name}", given, "give a value in that range")
+        check_ranges(f"sensor {self.name}", self)
         for name, value in (
             ("pixel_size", self.pixel_size),
             ("native_gain", self.native_gain),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.camera.manifests import check_keys, read_table, read_toml
 from workbench.camera.sensor import KINDS, Sensor
+from workbench.camera.sky import Night, Sky, Target
 from workbench.errors import InputError, ManifestError
 from workbench.resources import folder
 
@@ -23,13 +24,19 @@ _READOUT = timedelta(seconds=2)
 _HEAD = {"title": "str", "camera": "str", "seed": "int", "shape": "tuple[int, int]", "licence": "str"}
 _OFF = {"terms": "tuple[str, ...]", "reason": "str"}
 _FRAMES = {"kind": "str", "count": "int", "exposure": "float", "temperature": "float", "light": "float", "block": "int"}
+_FRAMES |= {"filter": "str", "night": "int"}
+_MAY_MISS = ("light", "block", "filter", "night")
+_SENSOR = {item.name: str(item.type) for item in fields(Sensor) if item.name not in ("name", "shape")}
+_NIGHT = {item.name: str(item.type) for item in fields(Night)}
+_TARGET = {item.name: str(item.type) for item in fields(Target)} | {"nights": "list"}
 
 
 @dataclass(frozen=True)
 class FrameSet:
     """Some frames alike: how many, of which kind, at which exposure [s], temperature [deg_C] and light [electron / s].
 
-    Sets of one ``block`` are shuffled together, so that a drift of the camera does not line up with the exposure.
+    Sets of one ``block`` are shuffled together, so that a drift of the camera does not line up with the exposure. A
+    block stands in one ``night``, and does not begin before it. The ``light`` of lights is that of the sky itself.
     """
 
     kind: str
@@ -38,6 +45,8 @@ class FrameSet:
     temperature: float
     light: float = 0.0
     block: int = 1
+    filter: str = ""
+    night: int = 1
 
     def __post_init__(self) -> None:
         label = f"{self.count} {self.kind} frames of {self.exposure:g} s"
@@ -47,6 +56,8 @@ class FrameSet:
             raise InputError(label, "count is below 1, or exposure or light below 0", "correct that set of frames")
         if self.light and self.kind not in ("flat", "light"):
             raise InputError(label, f"light = {self.light:g} electron / s behind a closed shutter", "leave light out")
+        if self.night < 1:
+            raise InputError(label, f"night = {self.night} is below 1", "count the nights from 1")
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,9 @@ class PlannedFrame:
     light: float
     date: datetime
     file: str
+    filter: str = ""
+    night: int = 1
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,34 @@ class Plan:
     name: str
     sets: tuple[FrameSet, ...]
     start: datetime = _START
+    target: Target | None = None
+
+    def __post_init__(self) -> None:
+        for block in sorted({item.block for item in self.sets}):
+            nights = sorted({item.night for item in self.sets if item.block == block})
+            if len(nights) > 1:
+                both = " and ".join(map(str, nights[:2]))
+                raise InputError(
+                    self.name, f"block {block} stands in the nights {both}", "give each night its own block"
+                )
+        last = max((item.night for item in self.sets if item.kind == "light"), default=1)
+        if self.target and last > len(self.target.nights):
+            raise InputError(self.name, f"the target has no night {last}", "describe every night of the lights")
+
+    def sky(self, shape: tuple[int, int], seed: int) -> Sky | None:
+        """Realise what the telescope points at; None where nothing but an even light falls on the lights.
+
+        Parameters
+        ----------
+        shape
+            (rows, columns) of the light-sensitive pixels.
+        seed
+            Of the camera.
+        """
+        if self.target is None:
+            return None
+        lights = {frame.file: frame.night for frame in self.frames(seed) if frame.kind == "light"}
+        return Sky(self.target, shape, seed, lights)
 
     def frames(self, seed: int) -> list[PlannedFrame]:
         """Lay the frames out in time, every block shuffled by itself.
@@ -84,6 +126,7 @@ class Plan:
         now = self.start
         for block in sorted({item.block for item in self.sets}):
             waiting = [item for item in self.sets if item.block == block for _ in range(item.count)]
+            now = max(now, self.start + timedelta(days=waiting[0].night - 1))
             for place in rng.permutation(len(waiting)):
                 item = waiting[place]
                 length = "" if item.kind == "bias" else f"_{item.exposure:g}s"
@@ -98,6 +141,9 @@ class Plan:
                         light=item.light,
                         date=now,
                         file=f"{stem}_{counts[stem]:03d}.fits",
+                        filter=item.filter,
+                        night=item.night,
+                        target=self.target.name if self.target and item.kind == "light" else "",
                     )
                 )
                 now += timedelta(seconds=item.exposure) + _READOUT
@@ -165,20 +211,23 @@ def read_dataset(path: Path) -> Dataset:
         When it breaks a rule; the message names the key, and the nearest legal one.
     """
     document = read_toml(path)
-    check_keys(path, "the manifest", document, ("schema", "dataset", "switched_off", "frames"))
+    check_keys(path, "the manifest", document, ("schema", "dataset", "sensor", "switched_off", "target", "frames"))
     if document.get("schema") != SCHEMA:
         raise ManifestError(path, f"schema = {document.get('schema')!r}", f"this version reads {SCHEMA!r}")
     head = read_table(path, "dataset", document.get("dataset"), _HEAD)
+    changed = read_table(path, "sensor", document.get("sensor", {}), _SENSOR, optional=_SENSOR)
     off = read_table(path, "switched_off", document["switched_off"], _OFF) if "switched_off" in document else {}
     try:
-        sensor = Sensor.from_manifest(head["camera"]).without(*off.get("terms", ()))
+        sensor = replace(Sensor.from_manifest(head["camera"]), **changed).without(*off.get("terms", ()))
         return Dataset(
             name=path.stem,
             title=head["title"],
             licence=head["licence"],
             sensor=replace(sensor, shape=head["shape"]),
             seed=head["seed"],
-            plan=Plan(path.stem, _frame_sets(path, document.get("frames"))),
+            plan=Plan(
+                path.stem, _frame_sets(path, document.get("frames")), target=_target(path, document.get("target"))
+            ),
             switched_off=off.get("terms", ()),
             reason=off.get("reason", ""),
         )
@@ -192,6 +241,17 @@ def _frame_sets(path: Path, tables: Any) -> tuple[FrameSet, ...]:
     if not isinstance(tables, list) or not tables:
         raise ManifestError(path, "has no [[frames]]", "add at least one set of frames")
     return tuple(
-        FrameSet(**read_table(path, f"frames {number}", table, _FRAMES, optional=("light", "block")))
+        FrameSet(**read_table(path, f"frames {number}", table, _FRAMES, optional=_MAY_MISS))
         for number, table in enumerate(tables, start=1)
     )
+
+
+def _target(path: Path, table: Any) -> Target | None:
+    if table is None:
+        return None
+    given = read_table(path, "target", table, _TARGET, optional=set(_TARGET) - {"name"})
+    nights = tuple(
+        Night(**read_table(path, f"target.nights {number}", night, _NIGHT, optional=_NIGHT))
+        for number, night in enumerate(given.pop("nights", [{}]), start=1)
+    )
+    return Target(**given, nights=nights)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.camera.events import cosmic_ray_hits, telegraph_state, upper_share
+from workbench.camera.events import cosmic_ray_hits, slow_wander, telegraph_state, upper_share
 from workbench.camera.parameters import Sensor
 from workbench.camera.specimen import Specimen
 
@@ -32,16 +32,15 @@ class Camera(Specimen):
         temperature: float,
         rng: np.random.Generator,
         *,
-        light: float = 0.0,
+        light: float | NDArray[np.float64] = 0.0,
         drift: float | None = None,
-        shift: tuple[float, float] = (0.0, 0.0),
     ) -> NDArray[np.uint16]:
         """Take one frame.
 
         Parameters
         ----------
         kind
-            ``bias``, ``dark``, ``darkflat``, ``flat`` or ``light``; only a light shows the star field.
+            ``bias``, ``dark``, ``darkflat``, ``flat`` or ``light``.
         exposure
             Exposure time [s].
         temperature
@@ -49,12 +48,11 @@ class Camera(Specimen):
         rng
             Source of all randomness.
         light
-            Even light, lamp or sky, at the centre of the field [electron / s]; flats and lights only.
+            Light before vignetting, dust and PRNU [electron / s]: a number for an even one, lamp or sky, or a map of
+            the light-sensitive pixels; flats and lights only.
         drift
             The frame's own step of the ADC reference [adu]; drawn independently where not given (:meth:`drifts` draws
             the correlated ones of a session).
-        shift
-            By how many (rows, columns) the telescope has moved the stars.
 
         Returns
         -------
@@ -79,7 +77,7 @@ class Camera(Specimen):
 
         expected = self._expected_in_darkness(exposure, temperature, rng)
         if kind in ("flat", "light"):
-            expected = expected + self.light_electrons(kind, exposure, light, shift)
+            expected = expected + self.light_electrons(exposure, light)
         electrons = self._draw_electrons(expected, exposure, rng)
         np.minimum(electrons, np.float32(sensor.well_capacity), out=electrons)
         electrons -= np.float32(self.clamp_electrons(exposure, temperature))
@@ -98,11 +96,7 @@ class Camera(Specimen):
 
     def drifts(self, n_frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw the drift of a whole session [adu], shape ``(n_frames,)``: a stationary first-order autoregression."""
-        share = self.sensor.drift_correlation
-        steps = rng.standard_normal(n_frames)
-        for frame in range(1, n_frames):
-            steps[frame] = share * steps[frame - 1] + np.sqrt(1.0 - share**2) * steps[frame]
-        return self.sensor.drift * steps
+        return self.sensor.drift * slow_wander(n_frames, self.sensor.drift_correlation, rng)
 
     def _expected_in_darkness(
         self, exposure: float, temperature: float, rng: np.random.Generator
@@ -144,10 +138,11 @@ class Camera(Specimen):
         return rows, columns, (amplitude * (upper + second - traps * duty)).astype(np.float32)
 
 
-def _check_request(kind: str, exposure: float, light: float) -> None:
+def _check_request(kind: str, exposure: float, light: float | NDArray[np.float64]) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind = {kind!r} is no kind of frame; choose from {', '.join(KINDS)}")
-    if exposure < 0 or light < 0:
-        raise ValueError(f"exposure = {exposure} s, light = {light} electron / s: neither may be negative")
-    if light and kind not in ("flat", "light"):
-        raise ValueError(f"light = {light} electron / s in a {kind} frame; its shutter is closed, leave light at 0")
+    least, greatest = float(np.min(light)), float(np.max(light))
+    if exposure < 0 or least < 0:
+        raise ValueError(f"exposure = {exposure} s, light = {least} electron / s: neither may be negative")
+    if greatest and kind not in ("flat", "light"):
+        raise ValueError(f"light = {greatest} electron / s in a {kind} frame; its shutter is closed, leave light at 0")

@@ -18,7 +18,7 @@ from astropy.io import fits
 from platformdirs import user_cache_path
 
 from workbench import __version__
-from workbench.camera import capture, events, maps, parameters, plans, sensor, specimen
+from workbench.camera import capture, events, maps, parameters, plans, sensor, sky, specimen, starlight
 from workbench.camera.capture import shoot, write_frame
 from workbench.camera.plans import Dataset, FrameSet, Plan, dataset_paths, default_plan, read_dataset
 from workbench.camera.sensor import Camera, Sensor
@@ -45,7 +45,17 @@ __all__ = [
 
 INDEX = "index.json"
 _DAY = 86400.0  # s
-_LIBRARY = (capture, events, maps, parameters, plans, sensor, specimen)  # what the pixels of a dataset hang on
+_LIBRARY = (
+    capture,
+    events,
+    maps,
+    parameters,
+    plans,
+    sensor,
+    sky,
+    specimen,
+    starlight,
+)  # what the pixels of a dataset hang on
 
 
 def simulate(model: Sensor, plan: Plan, out: str | Path, seed: int, progress: bool = False) -> Path:  # noqa: FBT001, FBT002

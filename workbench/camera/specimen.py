@@ -93,7 +93,8 @@ class Specimen:
         return np.where(self.dead, 0.0, hot)
 
     @cached_property
-    def _response(self) -> FloatMap:
+    def response(self) -> FloatMap:
+        """Response of every pixel to light: PRNU, vignetting and dust; one at the centre on average."""
         return _read_only(np.where(self.dead, 0.0, maps.response_map(self.sensor, self.seed)))
 
     @cached_property
@@ -150,13 +151,9 @@ class Specimen:
             self._last_dark = last
         return last[1]
 
-    def light_electrons(
-        self, kind: str, exposure: float, light: float, shift: tuple[float, float] = (0.0, 0.0)
-    ) -> FloatMap:
-        """Return the expected electrons that light leaves in every pixel of a flat or a light [electron]."""
-        if kind == "light" and self.sensor.stars:
-            return (light + maps.star_field(self.sensor, self.seed, shift)) * self._response * exposure
-        return self._response * (light * exposure)
+    def light_electrons(self, exposure: float, light: float | FloatMap) -> FloatMap:
+        """Return the expected electrons that light, even or a map of it [electron / s], leaves in every pixel."""
+        return self.response * (light * exposure)
 
     def variance(self, exposure: float, temperature: float) -> FloatMap:
         """Return the expected temporal variance of every pixel of a dark [adu2], with the q^2/12 of rounding."""
