@@ -218,7 +218,7 @@ def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
         deviation = values[k] - centre
         total += deviation * deviation / centre
     noise = math.sqrt(total / (n - 1))
-    while 3 <= stop - first < left and centre > 0.0:
+    while 3 <= stop - first < left and centre > negligible(values, first, stop):
         left = stop - first
         scale = noise * math.sqrt(centre)
         if not scale > negligible(values, first, stop):

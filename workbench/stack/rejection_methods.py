@@ -179,7 +179,7 @@ class AveragedSigmaClip(_TwoSided):
     """Sigma clipping for values whose variance grows as they do; needs n >= 3.
 
     From the whole stack, s = sqrt(sum((r - m)^2 / m) / (n - 1)); then as :class:`SigmaClip` with s sqrt(m) in place of
-    SD, m being the survivors' median. Where m is negative or next to zero nothing is rejected.
+    SD, m being the survivors' median. Where m is, or becomes, negative or next to zero, nothing more is rejected.
     Source: ImageIntegration, January 2019; it drops stacks whose median is zero, and its s is not averaged along rows.
     """
 
