@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -67,13 +68,14 @@ def write_master(
     header
         Of the primary unit, from :func:`workbench.calibrate.master_header.master_header`.
     compress
-        Pack the planes behind the pixels, without loss; the pixels themselves stay as every program reads them.
+        Pack the counts and flags, without loss; pixels and errors, which would hardly shrink, stay as they are.
 
     Returns
     -------
     pathlib.Path
-        The file: the primary unit holds the pixels, float32, first row first as in the frames; ``ERR``, float32;
-        ``NREJL``, ``NREJH``, ``NKEPT``, counts; ``DQ``, whose bits its header names; the table ``INPUTS``. Every unit
+        The file: the primary unit holds the pixels, float32, first row first as in the frames; ``ERR``, float32, of
+        shape (1, y, x), because Siril refuses files with a second image just like the first; ``NREJL``, ``NREJH``,
+        ``NKEPT``, counts; ``DQ``, whose bits its header names; the table ``INPUTS``. Every unit
         carries CHECKSUM and DATASUM.
 
     Raises
@@ -111,10 +113,9 @@ def read_master(path: str | os.PathLike[str]) -> xr.Dataset:
         When the file is missing, damaged, or no master of this workbench.
     """
     try:
-        with fits.open(path, memmap=False, checksum=False) as units:
+        with fits.open(path, memmap=False) as units:
             if not str(units[0].header.get("PROGRAM", "")).startswith(MADE_BY) or "INPUTS" not in units:
                 raise InputError(path, "is no master of this workbench", _NEXT)
-            _check_sums(path, units)
             found = xr.Dataset({"signal": _array(units[0].data)})
             for name, variable, _, _ in _PLANES:
                 if name in units:
@@ -122,6 +123,7 @@ def read_master(path: str | os.PathLike[str]) -> xr.Dataset:
             for column, values in _inputs(units["INPUTS"].data).items():
                 found[str(column)] = ("input", values.to_numpy())
             found.attrs = _attributes(units[0].header)
+        _check_sums(path)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(path, f"cannot be read ({error})", _NEXT) from error
     for name in ("signal", "std_error"):
@@ -164,9 +166,10 @@ def check_inputs(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
 
 
 def _plane(values: Any, name: str, unit: str, comment: str, *, compress: bool) -> Any:
-    if compress:  # floating point numbers are packed byte by byte, else they would be rounded
-        kind = "GZIP_2" if values.dtype.kind == "f" else "RICE_1"
-        image = fits.CompImageHDU(values, name=name, compression_type=kind, quantize_level=0.0)
+    if values.dtype.kind == "f":
+        image = fits.ImageHDU(np.ascontiguousarray(values)[np.newaxis], name=name)
+    elif compress:
+        image = fits.CompImageHDU(values, name=name, compression_type="RICE_1")
     else:
         image = fits.ImageHDU(np.ascontiguousarray(values), name=name)
     if unit:
@@ -178,7 +181,14 @@ def _plane(values: Any, name: str, unit: str, comment: str, *, compress: bool) -
             image.header[f"MSKNAM{number:02d}"] = (flag, "class")
             image.header[f"MSKVAL{number:02d}"] = (bit, "value of its bit")
             image.header["COMMENT"] = f"{flag}: {meaning}"
-    return image
+    return _as_table(image) if isinstance(image, fits.CompImageHDU) else image
+
+
+def _as_table(image: fits.CompImageHDU) -> fits.BinTableHDU:
+    """Return a packed image as the table that the file will hold: a checksum can be taken of that alone."""
+    packed = BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(packed)
+    return fits.open(packed, disable_image_compression=True)[1]
 
 
 def _table(inputs: pd.DataFrame) -> fits.BinTableHDU:
@@ -212,13 +222,15 @@ def _inputs(records: fits.FITS_rec) -> pd.DataFrame:
 
 
 def _array(values: Any) -> xr.DataArray:
-    return xr.DataArray(values.astype(values.dtype.newbyteorder("="), copy=False), dims=("y", "x"))
+    plane = values.reshape(values.shape[-2:])
+    return xr.DataArray(plane.astype(plane.dtype.newbyteorder("="), copy=False), dims=("y", "x"))
 
 
-def _check_sums(path: str | os.PathLike[str], units: fits.HDUList) -> None:
-    for one in units:
-        if one.verify_datasum() == 0:
-            raise InputError(path, f"is damaged: the DATASUM of {one.name} is another", "combine the frames anew")
+def _check_sums(path: str | os.PathLike[str]) -> None:
+    with fits.open(path, memmap=False, disable_image_compression=True) as units:
+        for one in units:
+            if one.verify_datasum() != 1:
+                raise InputError(path, f"is damaged: the DATASUM of {one.name} is another", "combine the frames anew")
 
 
 def _attributes(header: fits.Header) -> dict[str, Any]:

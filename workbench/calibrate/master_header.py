@@ -33,6 +33,7 @@ FRAME_TYPES = {
 }
 _LIBRARIES = {"NUMPYVER": "numpy", "NUMBAVER": "numba", "ASTROVER": "astropy"}
 _LIMITS = {"low": "REJLOW", "high": "REJHIGH", "cutoff": "REJCUT", "fraction": "REJFRAC", "alpha": "REJALPHA"}
+_MJD_ZERO = pd.Timestamp("1858-11-17")
 # keyword, column of the catalogue, comment: written where every frame says the same
 _COMMON = (
     ("INSTRUME", "camera", "camera"),
@@ -136,14 +137,17 @@ def _times(rows: pd.DataFrame) -> Iterator[fits.Card]:
     dates = rows[rows["date"].notna()].sort_values("date")
     if len(dates):
         last = dates.iloc[-1]
-        yield fits.Card("DATE-OBS", _date(dates["date"].iloc[0]), "UTC start of the first frame")
+        yield from _moment("OBS", dates["date"].iloc[0], "UTC start of the first frame")
         if pd.notna(last["exposure"]):
             end = last["date"] + pd.Timedelta(seconds=float(last["exposure"]))
-            yield fits.Card("DATE-END", _date(end), "UTC end of the last frame")
+            yield from _moment("END", end, "UTC end of the last frame")
 
 
-def _date(moment: pd.Timestamp) -> str:
-    return str(moment.isoformat(timespec="milliseconds"))
+def _moment(name: str, moment: pd.Timestamp, comment: str) -> Iterator[fits.Card]:
+    """Write a date twice: programs that look for celestial coordinates complain where the number is missing."""
+    yield fits.Card(f"DATE-{name}", str(moment.isoformat(timespec="milliseconds")), comment)
+    days = (moment - _MJD_ZERO) / pd.Timedelta(days=1)
+    yield fits.Card(f"MJD-{name}", round(days, 8), "the same [d]")
 
 
 def _temperatures(rows: pd.DataFrame) -> Iterator[fits.Card]:

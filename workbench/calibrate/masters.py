@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from distributed import Client
+    from numpy.typing import NDArray
 
     from workbench.frames.identity import Identity
     from workbench.results import Verdict
@@ -66,11 +68,14 @@ class Master:
     noise: NoiseEvaluation | None
     problems: tuple[Problem, ...]
 
-    @property
+    @cached_property
     def std_error(self) -> float | None:
-        """Median of the standard errors of its pixels [adu]: temporal noise; None without a map of them."""
-        errors = self.combination.data.get("std_error")
-        return None if errors is None or not np.isfinite(errors).any() else float(np.nanmedian(errors))
+        """Median of the standard errors of pixels in the middle [adu]: temporal noise; None without a map of them."""
+        if "std_error" not in self.combination.data:
+            return None
+        errors = _middle(self.combination.data["std_error"].to_numpy())
+        known = errors[np.isfinite(errors)]
+        return float(np.median(known)) if known.size else None
 
     def share_rejected(self, side: str) -> float:
         """Return which share of all samples was rejected as too ``"low"`` or too ``"high"``."""
@@ -129,7 +134,7 @@ def make_master(
     overwrite
         Replace the file if there is one; never one of the frames.
     compress
-        Pack the maps, without loss.
+        Pack counts and flags, without loss.
     maps
         Whether to keep standard errors, counts and flags of all pixels.
     threads, client
@@ -239,14 +244,17 @@ def _doubts(recipe: Recipe, rows: pd.DataFrame, kind: str) -> list[Problem]:
 
 
 def _noise(combination: Combination, rows: pd.DataFrame) -> NoiseEvaluation | None:
-    signal = combination.data["signal"].to_numpy()
-    middle = tuple(
-        slice(max(size - _WINDOW, 0) // 4 * 2, max(size - _WINDOW, 0) // 4 * 2 + _WINDOW) for size in signal.shape
-    )
+    signal = _middle(combination.data["signal"].to_numpy())
     try:
-        return mrs_noise(signal[middle], bayer=bool(rows["bayer_pattern"].notna().all()))
+        return mrs_noise(signal, bayer=bool(rows["bayer_pattern"].notna().all()))
     except NotMeasurableError:
         return None
+
+
+def _middle(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return the middle of a plane, from an even row and column on: the noise is like it elsewhere."""
+    starts = (max(size - _WINDOW, 0) // 4 * 2 for size in plane.shape)
+    return plane[tuple(slice(start, start + _WINDOW) for start in starts)]
 
 
 def _inputs(rows: pd.DataFrame, identities: Sequence[Identity], combination: Combination) -> pd.DataFrame:
@@ -277,5 +285,5 @@ def _facts(master: Master) -> dict[str, tuple[Any, str]]:
         if count is not None:
             facts[key] = (count, comment)
     if master.std_error is not None:
-        facts["ERRMED"] = (float(f"{master.std_error:.6g}"), "[adu] median of ERR")
+        facts["ERRMED"] = (float(f"{master.std_error:.6g}"), "[adu] median of ERR in the middle")
     return facts

@@ -9,12 +9,9 @@ from __future__ import annotations
 import io
 import json
 import logging
-import math
 import os
-import re
 import sys
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.cli.arguments import Parser, add_frames_options, count, positive, shape

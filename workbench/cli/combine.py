@@ -46,7 +46,7 @@ def add_combine(parser: Parser) -> None:
         "--verdict", metavar="RESULTS", help="results.json of a report: may these darks be scaled? goes into the header"
     )
     parser.option("--no-maps", action="store_true", help="the pixels alone: no errors, no counts of rejected samples")
-    parser.option("--compress", action="store_true", help="pack the maps, without loss")
+    parser.option("--compress", action="store_true", help="pack counts and flags, without loss")
     parser.option("--overwrite", action="store_true", help="replace MASTER")
     parser.option("--threads", metavar="N", type=count, help="default: as many as there are processors")
     parser.option("--scheduler", metavar="tcp://HOST:PORT", help="let the workers of a dask scheduler share the work")
