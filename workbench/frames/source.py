@@ -121,15 +121,15 @@ class FrameSource:
         FrameError
             When the file has gone, or is shorter than its header promised.
         ValueError
-            When there are no such rows, or ``out`` has another size.
+            When there are no such rows, or ``out`` has another size or gaps.
         """
         if not 0 <= start < stop <= self.shape[0]:
             raise ValueError(f"rows {start} to {stop} of a frame with {self.shape[0]} rows")
         stored = np.empty((stop - start, self.shape[1]), self.dtype) if out is None else out
         width = self.shape[1] * stored.itemsize
-        if stored.nbytes != (stop - start) * width:
-            raise ValueError(f"{stored.nbytes} bytes for {stop - start} rows of {width} bytes")
-        left = memoryview(stored.reshape(-1).view(np.uint8))
+        if stored.nbytes != (stop - start) * width or not stored.flags.c_contiguous:
+            raise ValueError(f"{stored.nbytes} bytes, or with gaps, for {stop - start} rows of {width} bytes")
+        left = stored.reshape(-1).view(np.uint8).data
         try:
             with Path(self.path).open("rb", buffering=0) as file:
                 file.seek(self.offset + start * width)

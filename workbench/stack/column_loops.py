@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.stack.planes import ALL_REJECTED, NO_VALUE
 from workbench.stack.recipe import METHODS
 from workbench.stack.reject_loops import compiled
 from workbench.stack.rejection import HIGH, KEPT, LOW, MISSING
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -65,44 +66,26 @@ def gather_columns(values: Any, rules: Any, columns: Any) -> None:
 
 
 @compiled
-def _ends(samples: Floats, found: States, count: int) -> tuple[float, int, float, int]:
-    """Return the highest sample rejected as too low and how many equal it; and the same of the other end.
-
-    Of the other end it is how many equal samples come before those that are rejected.
-    """
-    low, high = 0, 0
-    for i in range(count):
-        low += found[i] == LOW
-        high += found[i] == HIGH
-    bottom, below = -math.inf, 0
-    if low > 0:
-        bottom = samples[low - 1]
-        for i in range(low):
-            below += samples[i] == bottom
-    top, before = math.inf, 0
-    if high > 0:
-        top = samples[count - high]
-        for i in range(count - high):
-            before += samples[i] == top
-    return bottom, below, top, before
-
-
-@compiled
-def _settle(stored: Floats, states: States, ends: tuple[float, int, float, int], rules: Any) -> None:
-    """Find the samples that were rejected in the order of the frames; of equal ones the earlier stand lower."""
+def _settle(columns: Any, found: States, pixel: int, rules: Any, seen: Integers) -> None:
+    """Bring the states of sorted samples into the order of the frames; of equal ones the earlier stand lower."""
+    stored, samples, states, counts = columns
     factor, offset, _, _ = rules
-    bottom, below, top, before = ends
-    for frame in range(states.size):
-        if states[frame] != KEPT:
-            continue
-        sample = stored[frame] * factor[frame] + offset[frame]
-        at_bottom, at_top = sample == bottom, sample == top
-        if sample < bottom or (at_bottom and below > 0):
-            states[frame] = LOW
-        elif sample > top or (at_top and before <= 0):
-            states[frame] = HIGH
-        below -= at_bottom
-        before -= at_top
+    count = counts[pixel]
+    if not found[pixel, :count].any():
+        return
+    seen[:count] = 0
+    for frame in range(states.shape[1]):
+        if states[pixel, frame] == KEPT:
+            sample = stored[pixel, frame] * factor[frame] + offset[frame]
+            first, last = 0, count
+            while first < last:  # to the first that is not below
+                middle = (first + last) // 2
+                if samples[pixel, middle] < sample:
+                    first = middle + 1
+                else:
+                    last = middle
+            states[pixel, frame] = found[pixel, first + seen[first]]
+            seen[first] += 1
 
 
 @compiled
@@ -190,12 +173,12 @@ def combine_columns(columns: Any, found: States, rules: Any, output: Any, how: A
         ``(signal, std_error, n_kept, n_low, n_high, flags, frames)`` to fill, as in
         :class:`workbench.stack.planes.Planes`, the counts int64.
     """
-    stored, samples, states, counts = columns
+    stored, _, states, counts = columns
+    seen = np.empty(states.shape[1], dtype=np.int64)
     method, has_errors, errors = how
     signal, std_error, n_kept, n_low, n_high, flags, frames = planes
     for pixel in range(len(counts)):
-        ends = _ends(samples[pixel], found[pixel], counts[pixel])
-        _settle(stored[pixel], states[pixel], ends, rules)
+        _settle(columns, found, pixel, rules, seen)
         kept, low, high, weight = _tally(states[pixel], output[2], frames)
         result, error, flag = math.nan, math.nan, 0
         if weight > 0:

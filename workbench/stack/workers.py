@@ -181,8 +181,8 @@ def _results(client: Client, submitted: Iterator[tuple[Any, Future[Any]]]) -> It
     from distributed import KilledWorker, as_completed  # see connected()  # noqa: PLC0415
     from distributed.comm import CommClosedError  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    keys: dict[Future, Any] = {}
-    done = as_completed()
+    keys: dict[Future[Any], Any] = {}
+    done = as_completed(loop=client.loop)
 
     def more(number: int) -> None:
         for key, future in islice(submitted, number):
