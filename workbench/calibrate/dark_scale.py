@@ -106,9 +106,8 @@ def noise_scale(
     """
     u, v = (starlet(image, 1)[0].astype(np.float64).ravel() for image in (light, dark))
     noise = _MAD * float(np.median(np.abs(v))) if dark_noise is None else 0.89 * dark_noise
-    saturated = ndimage.binary_dilation(
-        np.asarray(dark > brightest), np.ones((5, 5))
-    )  # as far as the layer's kernel reaches
+    reach = np.full((5, 5), fill_value=True)  # of the layer's kernel
+    saturated = ndimage.binary_dilation(dark > brightest, reach)
     used = (v > _STANDS_OUT * noise) & ~saturated.ravel()
     return _fitted(u[used], v[used], "least noise of the finest detail")
 
