@@ -62,6 +62,12 @@ def test_a_driver_that_claims_a_gain_says_so(sensor: Sensor, planned: PlannedFra
     assert header(replace(sensor, claimed_gain=1.5), planned)["EGAIN"] == 1.5
 
 
+def test_a_filter_and_a_target_are_named_where_there_are_some(sensor: Sensor, planned: PlannedFrame) -> None:
+    assert not {"FILTER", "OBJECT"} & set(header(sensor, planned))
+    light = header(sensor, replace(planned, kind="light", filter="H-alpha", target="Simulated nebula"))
+    assert (light["FILTER"], light["OBJECT"], light["IMAGETYP"]) == ("H-alpha", "Simulated nebula", "LIGHT")
+
+
 def test_two_files_of_one_frame_are_alike_byte_for_byte(tmp_path: Path, sensor: Sensor, planned: PlannedFrame) -> None:
     for name in ("a.fits", "b.fits"):
         write_frame(tmp_path / name, PIXELS, header(sensor, planned))

@@ -6,6 +6,7 @@ import pytest
 
 from workbench.camera.parameters import Sensor
 from workbench.camera.plans import FrameSet, Plan, dataset_paths, default_plan, read_dataset
+from workbench.camera.sky import Night, Target
 from workbench.errors import InputError, ManifestError
 from workbench.resources import folder
 
@@ -108,6 +109,68 @@ def test_a_broken_dataset_manifest_is_named_with_its_rule(tmp_path: Path, text: 
         read_dataset(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
+
+
+TARGET = """[target]
+name = "field"
+stars = 3
+[[target.nights]]
+[[target.nights]]
+rotation = 5.0
+"""
+LIGHTS = """[[frames]]
+kind = "light"
+count = 2
+exposure = 600.0
+temperature = -20.0
+light = 0.02
+filter = "R"
+night = 2
+"""
+
+
+def test_a_dataset_may_change_the_camera_and_point_at_a_target(tmp_path: Path) -> None:
+    dataset = read_dataset(written(tmp_path, HEAD + "[sensor]\ndust = 4\nvignetting = 0\n" + TARGET + LIGHTS))
+    assert (dataset.sensor.dust, dataset.sensor.vignetting, dataset.sensor.shape) == (4, 0.0, (16, 20))
+    assert dataset.plan.target == Target("field", stars=3, nights=(Night(), Night(rotation=5.0)))
+    frames = dataset.plan.frames(1)
+    assert [(frame.filter, frame.night, frame.target) for frame in frames] == [("R", 2, "field")] * 2
+    assert (frames[0].date - dataset.plan.start).days == 1
+
+
+def test_a_target_needs_no_description_of_its_only_night(tmp_path: Path) -> None:
+    plan = read_dataset(written(tmp_path, HEAD + '[target]\nname = "field"\n' + FRAMES)).plan
+    assert plan.target == Target("field")
+    assert plan.frames(1)[0].target == ""  # a dark shows no target
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[sensor]\nduts = 4\n" + FRAMES, "unknown key duts in sensor; did you mean dust?"),
+        ("[sensor]\nshape = [4, 4]\n" + FRAMES, "unknown key shape in sensor; "),
+        ("[sensor]\ndust = 0.5\n" + FRAMES, "sensor.dust = 0.5 is no int; give a int"),
+        ("[sensor]\nprnu = 2.0\n" + FRAMES, "sensor QHY163M-like (simulated): prnu = 2.0 1 is not within 0 to 0.2;"),
+        ("[target]\nstars = 3\n" + FRAMES, "target has no name; add it there"),
+        (TARGET.replace("stars", "star") + LIGHTS, "unknown key star in target; did you mean stars?"),
+        (TARGET.replace("rotation", "rotating") + LIGHTS, "unknown key rotating in target.nights 2; did you mean rot"),
+        (TARGET.replace("5.0", "500.0") + LIGHTS, "night: rotation = 500.0 deg is not within -180 to 180; give a"),
+        (TARGET.replace("= 3", "= -3") + LIGHTS, "target field: stars = -3 1 is not within 0 to inf; give a value"),
+        ('[target]\nname = "field"\nnights = 2\n' + LIGHTS, "target.nights = 2 is no list; give a list"),
+        ('[target]\nname = "field"\nnights = [2]\n' + LIGHTS, "target.nights 1 is no table; write it as [target.n"),
+        (
+            TARGET + LIGHTS.replace("night = 2", "night = 3"),
+            "small: the target has no night 3; describe every night of",
+        ),
+        (TARGET + LIGHTS.replace("night = 2", "night = 0"), "2 light frames of 600 s: night = 0 is below 1; count the"),
+        (LIGHTS + FRAMES, "small: block 1 stands in the nights 1 and 2; give each night its own block"),
+    ],
+)
+def test_a_broken_target_is_named_with_its_rule(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, HEAD + text)
+    with pytest.raises(ManifestError) as caught:
+        read_dataset(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
 
 
 def test_an_unknown_camera_of_a_dataset_is_named(tmp_path: Path) -> None:

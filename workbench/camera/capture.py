@@ -12,7 +12,8 @@ from astropy.io import fits
 from tqdm import tqdm
 
 from workbench import __version__
-from workbench.camera.truth import truth_record
+from workbench.camera.session_truth import SessionTruth
+from workbench.camera.truth import truth_arrays, truth_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,14 +86,13 @@ def write_frame(path: Path, pixels: NDArray[np.uint16], cards: fits.Header) -> N
 
 
 def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
-    """Write the frames of a plan and ``truth.json`` into a folder that exists.
+    """Write the frames of a plan into a folder that exists, and ``truth.json`` and ``truth.npz`` beside them.
 
     Every frame has its own random stream, from the seed and its place in the plan, so that the frames depend neither
     on the order nor on the number of threads in which they are made.
     """
-    frames = plan.frames(camera.seed)
-    drifts = camera.drifts(len(frames), np.random.default_rng(np.random.SeedSequence(camera.seed, spawn_key=(101,))))
-    sky = plan.sky(camera.sensor.shape, camera.seed)
+    truth = SessionTruth(camera, plan)
+    frames = list(truth.frames.values())
     for kind in {frame.kind for frame in frames}:
         (folder / kind).mkdir()
 
@@ -102,8 +102,8 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
             frame.exposure,
             frame.temperature,
             np.random.default_rng(np.random.SeedSequence([camera.seed, frame.index])),
-            light=sky.light(frame.file, frame.light) if sky and frame.kind == "light" else frame.light,
-            drift=float(drifts[frame.index]),
+            light=truth.light(frame.file),
+            drift=truth.drift(frame.file),
         )
         write_frame(folder / frame.file, pixels, header(camera.sensor, frame))
 
@@ -117,7 +117,8 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
     ):
         for _ in threads.map(write, waiting):
             bar.update()
-    truth = truth_record(camera, plan)
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    (folder / "truth.json").write_text(json.dumps(truth_record(truth), indent=1) + "\n", encoding="utf-8")
+    if truth.sky is not None:
+        np.savez_compressed(folder / "truth.npz", allow_pickle=False, **truth_arrays(truth))
     if camera.sensor.overscan_columns:
         (folder / MANIFEST).write_text(_overscan_manifest(camera.sensor), encoding="utf-8")

@@ -18,10 +18,11 @@ from astropy.io import fits
 from platformdirs import user_cache_path
 
 from workbench import __version__
-from workbench.camera import capture, events, maps, parameters, plans, sensor, sky, specimen, starlight
+from workbench.camera import capture, events, maps, parameters, plans, sensor, session_truth, sky, specimen, starlight
 from workbench.camera.capture import shoot, write_frame
 from workbench.camera.plans import Dataset, FrameSet, Plan, dataset_paths, default_plan, read_dataset
 from workbench.camera.sensor import Camera, Sensor
+from workbench.camera.session_truth import SessionTruth
 from workbench.errors import InputError
 from workbench.frames.formats import is_frame_name
 from workbench.frames.identity import datasum
@@ -34,8 +35,10 @@ __all__ = [
     "FrameSet",
     "Plan",
     "Sensor",
+    "SessionTruth",
     "cache_folder",
     "dataset_camera",
+    "dataset_truth",
     "default_plan",
     "list_datasets",
     "open_dataset",
@@ -45,17 +48,8 @@ __all__ = [
 
 INDEX = "index.json"
 _DAY = 86400.0  # s
-_LIBRARY = (
-    capture,
-    events,
-    maps,
-    parameters,
-    plans,
-    sensor,
-    sky,
-    specimen,
-    starlight,
-)  # what the pixels of a dataset hang on
+# what the pixels of a dataset hang on
+_LIBRARY = (capture, events, maps, parameters, plans, sensor, session_truth, sky, specimen, starlight)
 
 
 def simulate(model: Sensor, plan: Plan, out: str | Path, seed: int, progress: bool = False) -> Path:  # noqa: FBT001, FBT002
@@ -151,6 +145,18 @@ def dataset_camera(name: str = "embedded") -> Camera:
     """
     dataset = _dataset(name)
     return Camera(dataset.sensor, dataset.seed)
+
+
+def dataset_truth(name: str) -> SessionTruth:
+    """Return the truth behind every frame of a dataset: what its lights see, and what calibration should leave.
+
+    Raises
+    ------
+    InputError
+        When there is no such dataset.
+    """
+    dataset = _dataset(name)
+    return SessionTruth(Camera(dataset.sensor, dataset.seed), dataset.plan)
 
 
 def list_datasets() -> list[dict[str, Any]]:
