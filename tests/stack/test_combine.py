@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -425,7 +426,10 @@ def spoil_after(monkeypatch, reads, spoil):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda path: os.truncate(path, 4000), "is truncated: it was cut after its header was read; leave it out or copy it again"),
+        (
+            lambda path: os.truncate(path, 4000),
+            "is truncated: it was cut after its header was read; leave it out or copy it again",
+        ),
         (lambda path: path.unlink(), "cannot be read (No such file or directory); put it back as it was"),
     ],
     ids=["truncated", "deleted"],
@@ -463,12 +467,17 @@ def test_the_modules_of_combining_import_neither_numba_nor_distributed():
 def test_compiling_is_announced_where_it_takes_long(pixels, monkeypatch, capsys):
     from workbench.stack import combine as module
 
-    slow = threading.Event()
-    monkeypatch.setattr(module, "_SLOW", 0.01)
-    monkeypatch.setattr(module, "warm_up", lambda *_: slow.wait(0.3))
+    def compile_for_a_while(*_):
+        until = time.process_time() + 0.5
+        while time.process_time() < until:
+            pass
+
+    monkeypatch.setattr(module, "warm_up", compile_for_a_while)
+    monkeypatch.setattr(module, "_SLOW", 0.1)
     combine(stack_of(pixels), rejection="sigma")
     line = "compiling the loops for rejection 'sigma', once, about 10 s: later runs find them on disk\n"
     assert capsys.readouterr().err == line
     monkeypatch.setattr(module, "_SLOW", 60)
     combine(stack_of(pixels), rejection="sigma")
     assert capsys.readouterr().err == ""
+    assert not combining_threads()

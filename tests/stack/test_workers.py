@@ -3,6 +3,8 @@
 import os
 import sys
 
+import dask
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,3 +170,18 @@ def test_a_scheduler_without_workers_is_named():
         pytest.raises(InputError, match=r"^scheduler: has no workers; start some: dask worker tcp://ADDRESS:PORT$"),
     ):
         combine(xr.DataArray(np.ones((2, 3, 4)), dims=("frame", "y", "x")), client=empty.scheduler_address)
+
+
+def test_a_worker_that_dies_over_a_task_is_one_line():
+    def die(_):
+        os._exit(1)
+
+    ones = da.ones((2, 8, 8), chunks=(2, 8, 8)).map_blocks(die, dtype=float, meta=np.empty((0, 0, 0)))
+    stack = xr.DataArray(ones, dims=("frame", "y", "x"))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(n_workers=1, host="127.0.0.1", dashboard_address=":0") as fragile,
+        distributed.Client(fragile, set_as_default=False) as one,
+        pytest.raises(InputError, match=r"^scheduler: lost its workers \(KilledWorker\); see that its scheduler and "),
+    ):
+        combine(stack, client=one)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from threading import Timer
+from threading import Event, Thread
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Combination", "Recipe", "combine"]
 
-_SLOW = 1.5  # seconds, after which the loops are not being read from the disk but compiled
+_SLOW = 1.5  # seconds of computing, after which loops are not being read from the disk but compiled
+_PAUSE = 0.1  # seconds between looks
 _ABOUT_FRAMES = ("file", "exposure", "temperature")
 _LONG_NAMES = {
     "signal": "combined signal",
@@ -219,13 +221,21 @@ def _announced(recipe: Recipe) -> Iterator[None]:
     line = (
         f"compiling the loops for rejection {recipe.rejection.name!r}, once, about 10 s: later runs find them on disk\n"
     )
-    timer = Timer(_SLOW, sys.stderr.write, (line,))
-    timer.start()
+    ready, start = Event(), process_time()
+
+    def watch() -> None:
+        while not ready.wait(_PAUSE):
+            if process_time() - start > _SLOW:
+                sys.stderr.write(line)
+                return
+
+    watcher = Thread(target=watch, name="combine-compiling")
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        ready.set()
+        watcher.join()
 
 
 def _dataset(stack: xr.DataArray, whole: Assembly, plan: Plan) -> xr.Dataset:
