@@ -129,7 +129,7 @@ def test_help_is_shown_for_every_command(capsys):
     assert "workbench report my-frames --gain 0.25" in capsys.readouterr().out
     assert main(["dataset"]) == 0
     assert "list" in capsys.readouterr().out
-    for command in ("inspect", "report", "simulate", "dataset", "lab"):
+    for command in ("inspect", "report", "combine", "simulate", "dataset", "lab"):
         with pytest.raises(SystemExit) as left:
             main([command, "--help"])
         assert left.value.code == 0

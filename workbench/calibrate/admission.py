@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from workbench.frames.headers import agree
 from workbench.frames.suitability import CLUSTER_GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from workbench.results import Problem
 
@@ -39,10 +39,11 @@ _UNITS = {"exposure": " s", "set_temperature": " deg C"}
 
 @dataclass(frozen=True)
 class Admission:
-    """The frames that may be combined, and what is wrong with them and with those that may not."""
+    """The frames that may be combined, what is wrong with them and with those that may not, and whether all are raw."""
 
     rows: pd.DataFrame
     problems: tuple[Problem, ...]
+    raw: bool
 
 
 def admit(rows: pd.DataFrame, *, accept: bool) -> Admission:
@@ -69,17 +70,18 @@ def admit(rows: pd.DataFrame, *, accept: bool) -> Admission:
     """
     problems = tuple(one for ones in rows["problems"] for one in ones)
     readable = rows[[source is not None for source in rows["source"]]]
+    processed = _processed(readable)
     if accept:
         problems = tuple(replace(one, action=ACCEPTED) if one.action == ACTION else one for one in problems)
-    else:
-        _refuse_processed(readable)
+    elif processed:
+        _refuse_processed(processed)
     for row in readable.itertuples():
         if row.kind not in MASTER_KINDS:
             _refuse_kind(row.file, row.kind)
     used = readable[[_stays(row, accept=accept) for row in readable.itertuples()]]
     check_several(used, problems)
     _refuse_mixed(used)
-    return Admission(used, problems)
+    return Admission(used, problems, raw=not processed.keys() & set(used["file"]))
 
 
 def check_pixels(rows: pd.DataFrame, *, accept: bool) -> tuple[Problem, ...]:
@@ -117,21 +119,26 @@ def _stays(row: Any, *, accept: bool) -> bool:
     return accept and not any(one.action.startswith("left out") and one.action != ACTION for one in row.problems)
 
 
-def _refuse_processed(rows: pd.DataFrame) -> None:
-    """Refuse frames whose headers say that they are masters or calibrated."""
+def _processed(rows: pd.DataFrame) -> dict[str, str]:
+    """Tell which frames are masters or calibrated, by file, and what in their headers says so."""
     said: dict[str, str] = {}
-    for row in rows[~rows["usable"].astype(bool)].itertuples():
-        count = None if pd.isna(row.stack_count) else int(row.stack_count)
-        found = header_evidence(row.file, read_frame_file(row.path).cards, count)
-        if found or row.master:
-            said[row.file] = found[0].rule if found else next(one.rule for one in row.problems if one.action == ACTION)
-    if said:
-        files = list(said)
-        others = f" (so are {_names_in_words(files[1:])})" if len(files) > 1 else ""
-        raise InputError(files[0], said[files[0]] + others, "combine raw frames; --accept takes these all the same")
+    for row in rows.itertuples():
+        doubts = [one.rule for one in row.problems if one.action in (ACTION, ACCEPTED)]
+        if doubts:
+            count = None if pd.isna(row.stack_count) else int(row.stack_count)
+            found = header_evidence(row.file, read_frame_file(row.path).cards, count)
+            if found or row.master:
+                said[row.file] = found[0].rule if found else doubts[0]
+    return said
 
 
-def _refuse_kind(file: str, kind: str | None) -> None:
+def _refuse_processed(said: Mapping[str, str]) -> NoReturn:
+    files = list(said)
+    others = f" (so {'is' if len(files) == 2 else 'are'} {_names_in_words(files[1:])})" if len(files) > 1 else ""
+    raise InputError(files[0], said[files[0]] + others, "combine raw frames; --accept takes these all the same")
+
+
+def _refuse_kind(file: str, kind: str | None) -> NoReturn:
     if kind is None:
         rule = "neither header nor name says what kind of frame it is"
         raise InputError(file, rule, "set its kind in workbench.toml beside the frames")

@@ -188,6 +188,7 @@ def _as_table(image: fits.CompImageHDU) -> fits.BinTableHDU:
     """Return a packed image as the table that the file will hold: a checksum can be taken of that alone."""
     packed = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(packed)
+    packed.seek(0)
     return fits.open(packed, disable_image_compression=True)[1]
 
 

@@ -47,8 +47,6 @@ _COMMON = (
     ("BAYERPAT", "bayer_pattern", "colours of the sensor"),
     ("FILTER", "filter", "filter"),
 )
-# what the catalogue does not read, and programs need to find the colours
-_ORIENTATION = ("ROWORDER", "XBAYROFF", "YBAYROFF")
 
 
 def master_header(
@@ -170,11 +168,14 @@ def _common(rows: pd.DataFrame) -> Iterator[fits.Card]:
     if isinstance(binning, str):
         for key, number, axis in zip(("XBINNING", "YBINNING"), binning.split("x"), ("columns", "rows"), strict=True):
             yield fits.Card(key, int(number), f"binning across {axis}")
-    cards = [{card.key: card.text for card in read_frame_file(path).cards} for path in rows["path"]]
-    for key in _ORIENTATION:
-        texts = {one.get(key, "").strip() for one in cards}
-        if len(texts) == 1 and (said := texts.pop()):
-            yield fits.Card(key, int(said) if said.isdecimal() else text_card(said), "as in every frame")
+    orders = {_row_order(path) for path in rows["path"]}
+    if len(orders) == 1 and (order := orders.pop()):
+        yield fits.Card("ROWORDER", text_card(order), "as in the frames")
+
+
+def _row_order(path: str) -> str:
+    """Return what the catalogue does not read, and some programs need to find the colours."""
+    return next((card.text.strip() for card in read_frame_file(path).cards if card.key == "ROWORDER"), "")
 
 
 def _plain(value: Any) -> Any:

@@ -183,7 +183,7 @@ def make_master(
     for source, identity in zip(used["source"], identities, strict=True):
         check_unchanged(source, identity)
     noise = _noise(combination, used)
-    raw = not processed and not used["master"].any() and bool(rows.loc[used.index, "usable"].all())
+    raw = admitted.raw and not processed
     inputs = _inputs(used, identities, combination)
     master = Master(target, kind, combination, inputs, noise, tuple(problems))
     header = master_header(

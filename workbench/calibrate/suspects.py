@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,10 +131,12 @@ def _temperatures(rows: pd.DataFrame, found: Suspects, *, accept: bool) -> None:
 def _pixels(rows: pd.DataFrame, found: Suspects, *, accept: bool, threads: int | None) -> None:
     files, sources = [str(file) for file in rows["file"]], list(rows["source"])
     flats = rows["kind"].iloc[0] == "flat"
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads or None) as pool:
         chosen = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), _REFERENCES)).astype(int))
-        reference = np.median(np.array(list(pool.map(_sample, (sources[place] for place in chosen)))), axis=0)
-        looks = list(pool.map(lambda source: _look(_sample(source), reference, flat=flats), sources))
+        samples = np.array(list(pool.map(_sample, (sources[place] for place in chosen))))
+        reference = np.median(samples, axis=0)
+        noise = _noise(samples)
+        looks = list(pool.map(lambda source: _look(_sample(source), reference, noise, flat=flats), sources))
     blank = [one is None for one in looks]
     for file, source, lost in zip(files, sources, blank, strict=True):
         if lost:
@@ -142,7 +145,6 @@ def _pixels(rows: pd.DataFrame, found: Suspects, *, accept: bool, threads: int |
     if len(seen) < _FEWEST:
         return
     names = [file for file, _ in seen]
-    noise = float(np.median([look.noise for _, look in seen]))
     odd = dict(_odd_levels(names, np.array([look.level for _, look in seen]), noise, flats=flats))
     torn = dict(_tears(names, np.array([look.rows for _, look in seen]), noise))
     for file in names:
@@ -153,10 +155,9 @@ def _pixels(rows: pd.DataFrame, found: Suspects, *, accept: bool, threads: int |
 
 @dataclass(frozen=True)
 class _Look:
-    """A frame against the reference [adu; of a flat, of the reference's level]: level, noise, and each row's rest."""
+    """A frame against the reference [adu; of a flat, of the reference's level]: its level, and the rest of each row."""
 
     level: float
-    noise: float
     rows: FloatArray
 
 
@@ -175,17 +176,27 @@ def _sample(source: FrameSource) -> Sample:
     return np.concatenate(parts)
 
 
-def _look(sample: Sample, reference: Sample, *, flat: bool) -> _Look | None:
+def _noise(samples: NDArray[np.float32]) -> float:
+    """Return the noise of a pixel in a frame [adu], from one frame to the next: what is fixed cancels."""
+    spreads = []
+    for first, second in pairwise(samples):
+        difference = first - second
+        off = np.abs(difference - np.nanmedian(difference))
+        spreads.append(1.4826 * float(np.nanmedian(off)) or float(np.nanstd(difference)))
+    return float(np.nanmedian(spreads)) / 2**0.5 or 1.0  # frames without noise differ by whole adu or not at all
+
+
+def _look(sample: Sample, reference: Sample, noise: float, *, flat: bool) -> _Look | None:
     if np.nanmin(sample) == np.nanmax(sample) or not np.isfinite(sample).any():
         return None
     scale = float(np.nanmedian(sample) / np.nanmedian(reference)) if flat else 1.0
     difference = sample / np.float32(scale or 1.0) - reference
-    middle = float(np.nanmedian(difference))
-    noise = 1.4826 * float(np.nanmedian(np.abs(difference - middle))) or float(np.nanstd(difference)) or 1.0
-    rest = np.clip(difference - middle, -_CLIP * noise, _CLIP * noise)
-    rows = np.nan_to_num(_mean(rest, axis=1))
+    whole = bool(np.isfinite(difference).all())
+    middles = (np.median if whole else np.nanmedian)(difference, axis=1, keepdims=True)
+    rest = np.clip(difference - middles, -_CLIP * noise, _CLIP * noise)
+    rows = np.nan_to_num(middles[:, 0] + _mean(rest, axis=1))
     typical = float(np.median(rows))  # rows of a torn part must not move the level of the rest
-    return _Look(scale if flat else middle + typical, noise, rows - typical)
+    return _Look(scale if flat else typical, rows - typical)
 
 
 def _mean(values: Sample, axis: int) -> FloatArray:

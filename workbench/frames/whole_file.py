@@ -43,8 +43,11 @@ def whole_file(target: Path) -> Iterator[Path]:
         part.replace(target)
         _flush(target.parent)
     except OSError as error:
-        step = "make room there" if error.errno in _FULL else "choose a folder that you may write"
-        raise InputError(target, f"cannot be written ({error.strerror or error})", step) from error
+        # NumPy tells of a disk that is full without its number: "15360 requested and 7000 written"
+        full = error.errno in _FULL or error.errno is None
+        reason = error.strerror or f"no space left: {error}"
+        step = "make room there" if full else "choose a folder that you may write"
+        raise InputError(target, f"cannot be written ({reason})", step) from error
     finally:
         with suppress(OSError):  # a folder that has gone or become unreadable takes the part with it
             part.unlink(missing_ok=True)
