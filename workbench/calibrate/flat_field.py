@@ -1,0 +1,137 @@
+"""A master flat as calibration divides by it: without its bias, its mean over the pixels that have any response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.calibrate.light_rules import check_pair
+from workbench.calibrate.master_frame import as_master
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.calibrate.master_frame import MasterFrame
+
+    Plane = NDArray[Any]
+
+__all__ = ["FlatField", "flat_field"]
+
+_MOST_MASKED = 0.5  # of the pixels: more without response are no flat
+_SAME_EXPOSURE = 0.1  # relative, between a flat and its darkflat; the dark signal of seconds is nothing
+_SHORT = 10.0  # s: below, the dark signal is small beside a flat's light
+
+
+@dataclass(frozen=True, eq=False)
+class FlatField:
+    """The response of every pixel.
+
+    Parameters
+    ----------
+    master
+        The flat.
+    response
+        Shape (y, x), the bias removed [adu]; where colours are scaled apart, over the mean of each colour. What is not
+        above 0 is masked.
+    mean
+        Of the response over the pixels that are not masked.
+    n_masked
+        Pixels that are masked: no light can be told from them.
+    bias
+        What was subtracted from the flat; None when nothing was.
+    """
+
+    master: MasterFrame
+    response: Plane
+    mean: float
+    n_masked: int
+    bias: MasterFrame | None = None
+
+    @property
+    def name(self) -> str:
+        """File of the flat."""
+        return self.master.name
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.master.shape
+
+    def normalised(self) -> NDArray[np.float64]:
+        """Return the response with mean 1, NaN where it is masked."""
+        values = np.where(self.response > 0, self.response, np.nan) / self.mean
+        return np.asarray(values, np.float64)
+
+
+def flat_field(flat: Any, *, bias: Any = None, by_colour: bool | None = None) -> FlatField:
+    """Prepare a master flat for division.
+
+    Parameters
+    ----------
+    flat
+        A :class:`FlatField`, or a master flat in any form that :func:`as_master` takes; its level does not matter.
+    bias
+        Master bias or darkflat, to be subtracted where the flat still holds its bias.
+    by_colour
+        Give every colour of a Bayer sensor a mean of its own, so that lights keep their white balance; by default where
+        the master names a Bayer pattern. The reference program of 2017 used one mean for all.
+
+    Raises
+    ------
+    InputError
+        When the flat still holds its bias and none is given, or its bias would go twice; when the bias is of another
+        camera or setting, or a dark of another exposure; when half of its pixels have no response.
+    """
+    if isinstance(flat, FlatField):
+        return flat
+    master = as_master(flat, "flat")
+    base = None if bias is None else as_master(bias, "bias")
+    _check_bias(master, base)
+    response = master.signal
+    if base is not None:
+        check_pair(master, base)
+        response = response.astype(np.float64) - base.signal
+    good = response > 0
+    n_masked = int(good.size - np.count_nonzero(good))
+    if n_masked > _MOST_MASKED * good.size:
+        rule = f"{n_masked} of its {good.size} pixels are not above 0"
+        raise InputError(master.name, rule, "subtract the bias that belongs to it, and once only")
+    if by_colour if by_colour is not None else bool(master.bayer_pattern):
+        return FlatField(master, _by_colour(response, good), 1.0, n_masked, base)
+    mean = float(np.mean(response, where=good, dtype=np.float64))
+    return FlatField(master, response, mean, n_masked, base)
+
+
+def _by_colour(response: Plane, good: NDArray[np.bool_]) -> Plane:
+    scaled = response.astype(np.float64)
+    for place in np.ndindex(2, 2):
+        colour = tuple(slice(start, None, 2) for start in place)
+        if good[colour].any():
+            scaled[colour] /= np.mean(scaled[colour], where=good[colour])
+    return scaled
+
+
+def _check_bias(flat: MasterFrame, bias: MasterFrame | None) -> None:
+    if flat.bias_inside is None:
+        rule = "does not say whether the bias is still in its pixels"
+        raise InputError(flat.name, rule, "say it: as_master(file, 'flat', bias_inside=False)")
+    if bias is None:
+        if flat.bias_inside:
+            rule = "still holds its bias: dividing by it corrects too little"
+            raise InputError(flat.name, rule, "give its master bias or darkflat (flat_bias)")
+        return
+    if not flat.bias_inside:
+        rule = f"its bias was subtracted already: {bias.name} would be subtracted a second time"
+        raise InputError(flat.name, rule, "leave flat_bias out")
+    if bias.bias_inside is False:
+        raise InputError(bias.name, "holds no bias to subtract from the flat", "give a master of raw bias frames")
+    if bias.kind == "bias" or bias.exposure is None:
+        return
+    longest = max(_SHORT if flat.exposure is None else flat.exposure * (1 + _SAME_EXPOSURE), 0.0)
+    if bias.exposure > longest:
+        of = "of no known exposure" if flat.exposure is None else f"of {flat.exposure:g} s"
+        rule = f"is a {bias.kind} of {bias.exposure:g} s, and the flats are {of}: it takes too much from them"
+        raise InputError(bias.name, rule, "give the master bias, or darkflats of the flats' exposure")
