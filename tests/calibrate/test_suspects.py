@@ -62,7 +62,7 @@ def test_rows_at_another_level_are_a_torn_readout(shoot, step):
     words = rules(found)["d02.fits"]
     assert words.startswith("is torn: rows from ")
     assert abs(int(words.split()[4]) - 41) <= 1
-    assert abs(float(words.split()[7]) - abs(step)) < 1.5  # 5 errors of two means of 16 rows
+    assert abs(float(words.split()[7]) - abs(step)) < 2.5  # 4 errors, and the reference leans to the torn frame
     assert ("above" if step > 0 else "below") + " those before, against the other frames" in words
 
 

@@ -45,7 +45,7 @@ def whole_file(target: Path) -> Iterator[Path]:
     except OSError as error:
         # NumPy tells of a disk that is full without its number: "15360 requested and 7000 written"
         full = error.errno in _FULL or error.errno is None
-        reason = error.strerror or f"no space left: {error}"
+        reason = error.strerror or f"no space left: {str(error).split('.')[0]}"
         step = "make room there" if full else "choose a folder that you may write"
         raise InputError(target, f"cannot be written ({reason})", step) from error
     finally:
