@@ -37,6 +37,7 @@ _PLANES = (
     ("NREJL", "rejected_low", "", "samples rejected as too low"),
     ("NREJH", "rejected_high", "", "samples rejected as too high"),
     ("NKEPT", "n_kept", "", "samples that were kept"),
+    ("COVERAGE", "coverage", "", "frames that have a value"),
     ("DQ", "flags", "", "what is wrong with a pixel"),
 )
 _FLAGS = (
