@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Plane = NDArray[Any]
 
-__all__ = ["FlatField", "flat_field"]
+__all__ = ["FlatField", "check_bias_of_flat", "flat_field"]
 
 _MOST_MASKED = 0.5  # of the pixels: more without response are no flat
 _SAME_EXPOSURE = 0.1  # relative, between a flat and its darkflat; the dark signal of seconds is nothing
@@ -89,7 +89,7 @@ def flat_field(flat: Any, *, bias: Any = None, by_colour: bool | None = None) ->
         return flat
     master = as_master(flat, "flat")
     base = None if bias is None else as_master(bias, "bias")
-    _check_bias(master, base)
+    check_bias_of_flat(master, base)
     response = master.signal
     if base is not None:
         check_pair(master, base)
@@ -114,7 +114,8 @@ def _by_colour(response: Plane, good: NDArray[np.bool_]) -> Plane:
     return scaled
 
 
-def _check_bias(flat: MasterFrame, bias: MasterFrame | None) -> None:
+def check_bias_of_flat(flat: MasterFrame, bias: MasterFrame | None) -> None:
+    """Refuse a bias that does not belong to a flat, goes twice, or is missing."""
     if flat.bias_inside is None:
         rule = "does not say whether the bias is still in its pixels"
         raise InputError(flat.name, rule, "say it: as_master(file, 'flat', bias_inside=False)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,18 +26,29 @@ from workbench.stack.planes import ALL_REJECTED, NO_VALUE
 from workbench.stack.recipe import Recipe, recipe_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    import xarray as xr
     from distributed import Client
     from numpy.typing import NDArray
 
     from workbench.frames.identity import Identity
     from workbench.results import Verdict
 
-__all__ = ["Master", "default_recipe", "make_master"]
+__all__ = ["Master", "Preparation", "default_recipe", "make_master"]
 
 _FEW = 10  # frames, below which winsorized clipping has too little to tell an outlier by
 _WINDOW = 2048  # pixels a side of what the noise is evaluated on
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to frames before they are combined; cards and problems tell of it."""
+
+    apply: Callable[[xr.DataArray], xr.DataArray]
+    bias_inside: bool
+    cards: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ def make_master(
     *,
     verdict: Verdict | None = None,
     bias_inside: bool | None = None,
+    preparation: Preparation | None = None,
     accept: bool = False,
     overwrite: bool = False,
     compress: bool = False,
@@ -129,6 +141,8 @@ def make_master(
         May these darks be scaled, such as ``Results.verdicts["dark_scaling"]``: goes into the header.
     bias_inside
         Whether the bias is still in the pixels; without it, it is in those of raw frames, and unknown of others.
+    preparation
+        Of the frames; it says itself whether the bias is inside then.
     accept
         Take frames that do not look raw, or are the odd ones out.
     overwrite
@@ -165,7 +179,7 @@ def make_master(
     """
     target = _target(out, rows, overwrite=overwrite)
     admitted = admit(_without(rows, target), accept=accept)
-    used, problems = admitted.rows, [*admitted.problems]
+    used, problems = admitted.rows, [*(preparation.problems if preparation else ()), *admitted.problems]
     kind = str(used["kind"].iloc[0])
     if verdict is not None and kind not in ("dark", "darkflat"):
         raise InputError("verdict", f"is about darks, and these are {kind} frames", "leave it out")
@@ -178,19 +192,21 @@ def make_master(
     check_several(used, problems)
     processed = check_pixels(used, accept=accept)
     problems += processed
-    problems += _doubts(chosen, used, kind)
-    combination = combine(load_stack(used), chosen, maps=maps, threads=threads, client=client, progress=progress)
+    problems += _doubts(chosen, used, kind if preparation is None else "prepared")
+    stack = load_stack(used) if preparation is None else preparation.apply(load_stack(used))
+    combination = combine(stack, chosen, maps=maps, threads=threads, client=client, progress=progress)
     for source, identity in zip(used["source"], identities, strict=True):
         check_unchanged(source, identity)
     noise = _noise(combination, used)
     raw = admitted.raw and not processed
     inputs = _inputs(used, identities, combination)
     master = Master(target, kind, combination, inputs, noise, tuple(problems))
+    told = bias_inside if preparation is None else preparation.bias_inside
     header = master_header(
         used,
         chosen,
-        _facts(master),
-        bias_inside=(True if raw else None) if bias_inside is None else bias_inside,
+        {**_facts(master), **(preparation.cards if preparation else {})},
+        bias_inside=(True if raw else None) if told is None else told,
         verdict=verdict,
         noise=noise,
     )

@@ -1,0 +1,202 @@
+"""Master flats: flats that are overexposed left out, their bias subtracted, brought to one level, combined."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from workbench.calibrate.flat_field import check_bias_of_flat
+from workbench.calibrate.light_rules import check_pair
+from workbench.calibrate.master_frame import MasterFrame, as_master
+from workbench.calibrate.masters import Preparation, make_master
+from workbench.errors import InputError
+from workbench.results import Problem
+from workbench.stack.fused import processors
+from workbench.units import set_units
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+    from workbench.calibrate.masters import Master
+    from workbench.stack.recipe import Recipe
+
+__all__ = ["calibrate_flats", "make_master_flat", "overexposed"]
+
+_NEAR = 0.9  # of saturation, from where on a camera may bend
+_SHARE = 0.01  # of the pixels beyond it: vignetting spares no centre
+_PILED = 1e-3  # of the pixels at the very highest value: no noise does that
+_LEVEL_SAMPLE = 65_536  # pixels of a colour that tell its level
+
+
+def make_master_flat(
+    rows: pd.DataFrame,
+    out: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    bias: Any,
+    saturation: float | None = None,
+    **options: Any,
+) -> Master:
+    """Combine flats into a master flat, their bias subtracted.
+
+    Parameters
+    ----------
+    rows
+        Of a catalogue: raw flats of one camera, setting and filter.
+    out
+        The file to write.
+    recipe
+        How to combine; by default the mean with winsorized sigma clipping, normalised multiplicatively.
+    bias
+        Master bias, or master darkflat of the flats' exposure, in any form that
+        :func:`workbench.calibrate.master_frame.as_master` takes.
+    saturation
+        Where pixels stop counting [adu]; by default what the headers claim, else a level at which pixels pile up.
+    **options
+        As for :func:`workbench.calibrate.masters.make_master`, fields of the recipe included.
+
+    Returns
+    -------
+    Master
+        In adu, its bias not inside: :func:`workbench.calibrate.flat_field.flat_field` normalises it. Flats that are
+        overexposed are not in it; its ``problems`` name them.
+
+    Raises
+    ------
+    InputError
+        As ``make_master``; when the bias does not belong to the flats; when all but one are overexposed.
+
+    Notes
+    -----
+    Flats of a Bayer sensor are brought to the level of the first colour by colour: the light of a twilight sky changes
+    its colour.
+    """
+    base = as_master(bias, "bias")
+    found = overexposed(rows, saturation)
+    lost = {one.file for one in found}
+    kept = rows[~rows["file"].isin(lost)]
+    if len(kept) < 2 <= len(rows):
+        first = found[0]
+        raise InputError(first.file, f"{first.rule} ({len(found)} of {len(rows)} flats)", "shoot shorter flats")
+    exposure = kept["exposure"].median() if len(kept) else np.nan
+    flat = MasterFrame(
+        str(kept["file"].iloc[0]) if len(kept) else "flats",
+        "flat",
+        np.empty(_shape(kept) or base.shape, np.uint8),
+        exposure=None if np.isnan(exposure) else float(exposure),
+        bias_inside=True,
+        settings=_settings(kept),
+    )
+    check_bias_of_flat(flat, base)
+    check_pair(base, flat)
+    colours = bool(len(kept)) and bool(kept["bayer_pattern"].notna().all())
+    cards = {"FLATBIAS": (base.name.rsplit("/", 1)[-1][:60], "what was subtracted from the flats")}
+    preparation = Preparation(
+        lambda stack: calibrate_flats(stack, base, by_colour=colours), bias_inside=False, cards=cards, problems=found
+    )
+    return make_master(kept, out, recipe, preparation=preparation, **options)
+
+
+def calibrate_flats(stack: xr.DataArray, bias: Any, *, by_colour: bool = False) -> xr.DataArray:
+    """Subtract the bias from flats, lazily where the stack is.
+
+    Parameters
+    ----------
+    stack
+        Dims ``frame, y, x`` [adu].
+    bias
+        Master bias or darkflat.
+    by_colour
+        Bring each colour of a Bayer sensor to its level in the first frame, as a factor.
+
+    Returns
+    -------
+    xarray.DataArray
+        Float32 [adu].
+    """
+    base = as_master(bias, "bias")
+    check_pair(base, MasterFrame("flats", "flat", stack[0].data))
+    level = xr.DataArray(base.signal.astype(np.float32), dims=("y", "x"))
+    flats = (stack.astype(np.float32) - level).transpose(*stack.dims)
+    if by_colour:
+        flats = flats * _colour_factors(flats)
+    return set_units(flats, "adu", long_name="flat signal above its bias")
+
+
+def overexposed(rows: pd.DataFrame, saturation: float | None = None) -> tuple[Problem, ...]:
+    """Name the flats that are too bright to tell the response of their pixels.
+
+    Parameters
+    ----------
+    rows
+        Of a catalogue.
+    saturation
+        See :func:`make_master_flat`.
+
+    Returns
+    -------
+    tuple of Problem
+        Of each flat with more than 1 % of its pixels above 90 % of saturation, or, where saturation is not known, with
+        more than 0.1 % at the very highest value.
+    """
+    readable = rows[[source is not None for source in rows["source"]]]
+    with ThreadPoolExecutor(processors()) as pool:
+        claims = [saturation if saturation is not None else claim for claim in readable["saturation_claim"]]
+        rules = list(pool.map(_too_bright, readable["source"], claims))
+    return tuple(
+        Problem(str(file), rule, "left out; shoot it shorter")
+        for file, rule in zip(readable["file"], rules, strict=True)
+        if rule
+    )
+
+
+def _too_bright(source: Any, saturation: float | None) -> str:
+    pixels = source.read()
+    if saturation is not None and np.isfinite(saturation):
+        share = float(np.count_nonzero(pixels > _NEAR * saturation)) / pixels.size
+        if share > _SHARE:
+            return (
+                f"is overexposed: {100 * share:.3g} % of its pixels are above 90 % of saturation ({saturation:g} adu)"
+            )
+    top = pixels.max()
+    piled = float(np.count_nonzero(pixels == top)) / pixels.size
+    if piled > _PILED:
+        return f"is overexposed: {100 * piled:.3g} % of its pixels are at its highest value, {top:g} adu"
+    return ""
+
+
+def _colour_factors(flats: xr.DataArray) -> xr.DataArray:
+    """Return by what each colour of each frame is multiplied, dims ``frame, y, x``."""
+    n, rows, columns = flats.shape
+    levels = np.ones((n, 2, 2))
+    for row, column in np.ndindex(2, 2):
+        colour = flats[:, row::2, column::2]
+        step = max(1, int((colour[0].size / _LEVEL_SAMPLE) ** 0.5))
+        levels[:, row, column] = [float(np.median(frame.to_numpy())) for frame in colour[:, ::step, ::step]]
+    bad = np.argwhere(~(levels > 0))
+    if bad.size:
+        name = str(flats["file"].to_numpy()[bad[0][0]]) if "file" in flats.coords else f"flat {bad[0][0] + 1}"
+        raise InputError(name, "has a colour without light", "leave it out, or subtract the bias that belongs to it")
+    factors = (levels[:1] / levels).astype(np.float32)
+    down, across = np.arange(rows) % 2, np.arange(columns) % 2
+    lazy: Any = factors
+    if flats.chunks is not None:
+        lazy = da.from_array(factors, chunks=(1, 2, 2))  # type: ignore[no-untyped-call]
+    whole = lazy[:, down][:, :, across]
+    return xr.DataArray(whole, dims=("frame", "y", "x"))
+
+
+def _shape(rows: pd.DataFrame) -> tuple[int, int] | None:
+    shapes = [source.shape for source in rows["source"] if source is not None]
+    return shapes[0] if shapes else None
+
+
+def _settings(rows: pd.DataFrame) -> dict[str, Any]:
+    names = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
+    return {name: rows[name].iloc[0] for name in names if len(rows) and rows[name].notna().iloc[0]}
