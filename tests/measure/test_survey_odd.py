@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from workbench.camera.sensor import Sensor
-from workbench.camera.session import FrameSet, Plan, simulate
+from workbench.camera.session import FrameSet, Plan, open_dataset, simulate
 from workbench.frames.catalogue import catalogue
 from workbench.measure.survey import measure_camera
 from workbench.schema import schema_faults
@@ -96,3 +96,10 @@ def test_a_pixel_that_saturates_in_the_bias_alone_spoils_no_budget(tmp_path):
             for table in (clean, spoilt)
         )
         assert found == pytest.approx(known, rel=0.01)
+
+
+def test_dithered_stars_are_no_filter():
+    frames = catalogue(open_dataset("session"))
+    few = frames[frames["kind"].isin(["light", "bias"])]
+    few.attrs = frames.attrs
+    assert not [one for one in measure_camera(few).problems if "filtered" in one.rule]

@@ -93,8 +93,9 @@ def check_pixels(rows: pd.DataFrame, *, accept: bool) -> tuple[Problem, ...]:
         When there are any and they are not accepted.
     """
     first, second = rows.iloc[0], rows.iloc[1]
-    pixels = first["source"].read(), second["source"].read()
-    found = pixel_evidence(str(first["file"]), *pixels, first["bayer_pattern"])
+    # stars move between two lights: what is left of them is no noise of neighbours
+    other = None if first["kind"] == "light" else second["source"].read()
+    found = pixel_evidence(str(first["file"]), first["source"].read(), other, first["bayer_pattern"])
     if found and not accept:
         raise InputError(found[0].file, found[0].rule, "combine raw frames; --accept takes these all the same")
     return tuple(replace(one, action=ACCEPTED) for one in found)

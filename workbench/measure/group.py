@@ -116,7 +116,8 @@ class GroupSurvey:
         if not sound:
             return broken
         first, pixels = sound[0]
-        second = sound[1][1] if len(sound) > 1 else None
+        # stars move between two lights: what is left of them is no noise of neighbours
+        second = sound[1][1] if len(sound) > 1 and first.kind != "light" else None
         found = pixel_evidence(first.file, pixels, second, first.bayer_pattern)
         for problem in found:
             action = "used, because it was accepted" if self.options.accept else "the set is left out; --accept uses it"
