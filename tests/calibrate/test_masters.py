@@ -36,13 +36,16 @@ def master(shoot, tmp_path):
 
 
 def test_the_pixels_are_those_of_the_combination(master, shoot):
-    made = master(rejection="sigma", low=4, high=3)
-    expected = combine(load.load_stack(catalogue(shoot())), rejection="sigma", low=4, high=3).data
+    made = master()
+    expected = combine(load.load_stack(catalogue(shoot())), rejection="winsorized", low=4, high=3).data
     back = read_master(made.path)
     for name, plane in expected.data_vars.items():
         np.testing.assert_array_equal(back[name], plane)
         assert back[name].dtype == plane.dtype
     assert back["signal"].attrs["units"] == "adu"
+    for side, plane in (("low", "rejected_low"), ("high", "rejected_high")):
+        assert made.share_rejected(side) == pytest.approx(float(expected[plane].mean()) / 12, rel=1e-12)
+    assert made.share_rejected("high") > 0
     assert abs(float(back["signal"].mean()) - 1000) < 1
 
 
