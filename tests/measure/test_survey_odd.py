@@ -100,6 +100,7 @@ def test_a_pixel_that_saturates_in_the_bias_alone_spoils_no_budget(tmp_path):
 
 def test_dithered_stars_are_no_filter():
     frames = catalogue(open_dataset("session"))
-    few = frames[frames["kind"].isin(["light", "bias"])]
+    some = frames["kind"].isin(["light", "bias"]) | ((frames["kind"] == "dark") & (frames["temperature"] > -12))
+    few = frames[some]
     few.attrs = frames.attrs
     assert not [one for one in measure_camera(few).problems if "filtered" in one.rule]
