@@ -30,6 +30,7 @@ FRAME_TYPES = {
     "dark": "Master Dark",
     "darkflat": "Master Dark Flat",
     "flat": "Master Flat",
+    "light": "Master Light",
 }
 _LIBRARIES = {"NUMPYVER": "numpy", "NUMBAVER": "numba", "ASTROVER": "astropy"}
 _LIMITS = {"low": "REJLOW", "high": "REJHIGH", "cutoff": "REJCUT", "fraction": "REJFRAC", "alpha": "REJALPHA"}
