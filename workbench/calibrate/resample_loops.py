@@ -22,22 +22,30 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.float32]
     Floats = NDArray[np.float64]
+    Weights = tuple[Any, ...]
 
 __all__ = ["interpolate_rows", "propagate_rows"]
 
 _f32 = np.float32
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_0, _1, _2, _3, _4, _5 = (np.uint64(k) for k in range(6))
 _NEEDED = np.float32(0.1)  # a pixel of this weight must have a value; without lighter ones the others make do
 
 
 @compiled
-def _weights(taps: Image, phase: float, out: Image) -> None:
-    """Write the six weights of a position."""
+def _weights(taps: Image, phase: float) -> Weights:
+    """Return the six weights of a position."""
     steps = phase * (len(taps) - 1)
-    p = min(int(steps), len(taps) - 2)
-    beyond = _f32(steps - p)
-    for k in range(6):
-        out[k] = taps[p, k] + beyond * (taps[p + 1, k] - taps[p, k])
+    p = np.uint64(min(int(steps), len(taps) - 2))  # unsigned: else every index is looked at for being negative
+    beyond, low, high = _f32(steps - p), taps[p], taps[p + np.uint64(1)]
+    return (
+        low[_0] + beyond * (high[_0] - low[_0]),
+        low[_1] + beyond * (high[_1] - low[_1]),
+        low[_2] + beyond * (high[_2] - low[_2]),
+        low[_3] + beyond * (high[_3] - low[_3]),
+        low[_4] + beyond * (high[_4] - low[_4]),
+        low[_5] + beyond * (high[_5] - low[_5]),
+    )
 
 
 @compiled
@@ -73,7 +81,7 @@ def _mirrored(index: int, length: int) -> int:
 
 
 @compiled
-def _patch(image: Image, row: int, column: int, wy: Image, wx: Image, patch: Image) -> bool:
+def _patch(image: Image, row: int, column: int, wy: Weights, wx: Weights, patch: Image) -> bool:
     """Copy 6 x 6 pixels, those beyond the edges mirrored; False where one has no value that is needed."""
     height, width = image.shape
     for i in range(6):
@@ -86,7 +94,7 @@ def _patch(image: Image, row: int, column: int, wy: Image, wx: Image, patch: Ima
 
 
 @compiled
-def _careful(patch: Image, wy: Image, wx: Image, floor: Any, clamping: Any) -> Any:
+def _careful(patch: Image, wy: Weights, wx: Weights, floor: Any, clamping: Any) -> Any:
     """Interpolate in 6 x 6 pixels some of which have no value."""
     positive, negative, above, below = _ZERO, _ZERO, _ZERO, _ZERO
     for i in range(6):
@@ -104,29 +112,28 @@ def _careful(patch: Image, wy: Image, wx: Image, floor: Any, clamping: Any) -> A
 
 
 @compiled
-def _sides(weights: Image, line: Image, floor: Any) -> Any:
-    """Return the sums of the contributions of positive and of negative weight along one axis, both taken positive."""
-    ends = weights[0] * (line[0] - floor) + weights[5] * (line[5] - floor)
-    middle = weights[2] * (line[2] - floor) + weights[3] * (line[3] - floor)
-    return ends + middle, -(weights[1] * (line[1] - floor) + weights[4] * (line[4] - floor))
+def _sides(pixels: Image, at: Any, w: Weights, floor: Any) -> Any:
+    """Return the sums of the contributions of positive and of negative weight along a row, both taken positive."""
+    ends = w[0] * (pixels[at] - floor) + w[5] * (pixels[at + _5] - floor)
+    middle = w[2] * (pixels[at + _2] - floor) + w[3] * (pixels[at + _3] - floor)
+    return ends + middle, -(w[1] * (pixels[at + _1] - floor) + w[4] * (pixels[at + _4] - floor))
 
 
 @compiled
-def _quick(image: Image, row: int, column: int, wy: Image, wx: Image, floor: Any, clamping: Any) -> Any:
-    """Interpolate well inside the frame; NaN where a pixel has no value."""
-    positive, negative = _ZERO, _ZERO
-    for i in (0, 2, 3, 5):
-        high, low = _sides(wx, image[row + i, column : column + 6], floor)
-        positive += wy[i] * high
-        negative += wy[i] * low
-    for i in (1, 4):  # of negative weight
-        high, low = _sides(wx, image[row + i, column : column + 6], floor)
-        positive -= wy[i] * low
-        negative -= wy[i] * high
-    below_y, below_x = -(wy[1] + wy[4]), -(wx[1] + wx[4])
-    below = below_x + below_y + _f32(2) * below_x * below_y  # of weights that add up to one along each axis
+def _quick(pixels: Image, at: Any, width: Any, wy: Weights, wx: Weights, floor: Any, clamping: Any) -> Any:
+    """Interpolate well inside the frame, ``at`` being the first of 6 x 6 pixels; NaN where one has no value."""
+    high_0, low_0 = _sides(pixels, at, wx, floor)
+    high_1, low_1 = _sides(pixels, at + width, wx, floor)
+    high_2, low_2 = _sides(pixels, at + _2 * width, wx, floor)
+    high_3, low_3 = _sides(pixels, at + _3 * width, wx, floor)
+    high_4, low_4 = _sides(pixels, at + _4 * width, wx, floor)
+    high_5, low_5 = _sides(pixels, at + _5 * width, wx, floor)
+    positive = wy[0] * high_0 + wy[2] * high_2 + wy[3] * high_3 + wy[5] * high_5 - wy[1] * low_1 - wy[4] * low_4
+    negative = wy[0] * low_0 + wy[2] * low_2 + wy[3] * low_3 + wy[5] * low_5 - wy[1] * high_1 - wy[4] * high_4
     if math.isnan(positive + negative):
         return positive + negative
+    below_y, below_x = -(wy[1] + wy[4]), -(wx[1] + wx[4])
+    below = below_x + below_y + _f32(2) * below_x * below_y  # of weights that add up to one along each axis
     return _clamped(positive, negative, _ONE + below, below, clamping)
 
 
@@ -154,8 +161,8 @@ def interpolate_rows(
         From which ratio of negative to positive contributions on the negative ones are held back; 1 for never.
     """
     height, width = image.shape
-    low, limit = _f32(floor), _f32(clamping)
-    wx, wy, patch = np.empty(6, _f32), np.empty(6, _f32), np.empty((6, 6), _f32)
+    low, limit, pixels = _f32(floor), _f32(clamping), image.reshape(-1)
+    patch = np.empty((6, 6), _f32)
     for y in range(out.shape[0]):
         line = out[y]
         at = first + y
@@ -167,11 +174,10 @@ def interpolate_rows(
                 line[x] = np.nan
                 continue
             column, row = math.floor(there), math.floor(down)
-            _weights(taps, there - column, wx)
-            _weights(taps, down - row, wy)
+            wx, wy = _weights(taps, there - column), _weights(taps, down - row)
             value = _f32(np.nan)
             if 2 <= column < width - 3 and 2 <= row < height - 3:
-                value = _quick(image, row - 2, column - 2, wy, wx, low, limit)
+                value = _quick(pixels, np.uint64((row - 2) * width + column - 2), np.uint64(width), wy, wx, low, limit)
             if math.isnan(value) and _patch(image, row - 2, column - 2, wy, wx, patch):
                 value = _careful(patch, wy, wx, low, limit)
             line[x] = value + low
@@ -185,7 +191,7 @@ def propagate_rows(variance: Image, matrix: Floats, taps: Image, first: int, out
     """
     height, width = variance.shape
     limit = _f32(clamping)
-    wx, wy, patch = np.empty(6, _f32), np.empty(6, _f32), np.empty((6, 6), _f32)
+    patch = np.empty((6, 6), _f32)
     for y in range(out.shape[0]):
         line = out[y]
         at = first + y
@@ -197,14 +203,13 @@ def propagate_rows(variance: Image, matrix: Floats, taps: Image, first: int, out
             if not (-0.5 <= there < width - 0.5 and -0.5 <= down < height - 0.5):
                 continue
             column, row = math.floor(there), math.floor(down)
-            _weights(taps, there - column, wx)
-            _weights(taps, down - row, wy)
+            wx, wy = _weights(taps, there - column), _weights(taps, down - row)
             if _patch(variance, row - 2, column - 2, wy, wx, patch):
                 line[x] = _variance(patch, wy, wx, limit)
 
 
 @compiled
-def _variance(patch: Image, wy: Image, wx: Image, clamping: Any) -> Any:
+def _variance(patch: Image, wy: Weights, wx: Weights, clamping: Any) -> Any:
     """Return the variance of what is interpolated of 6 x 6 pixels with these variances."""
     high, low, above, below = _ZERO, _ZERO, _ZERO, _ZERO
     for i in range(6):
