@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap
+from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap, tally, tally_outside
 from workbench.stack.pixel_loops import pixels_at
 from workbench.stack.reject_loops import compiled
-from workbench.stack.rejection import HIGH, LOW
+from workbench.stack.rejection import KEPT, LOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,7 +203,8 @@ def combine_tiles(
                 unclear[count] = first + p
                 count += 1
             elif stop - start < n:
-                finish(source, first + p, column, (start, stop), how, planes)
+                tally_outside(source, first + p, column, (start, stop), planes[-1])
+                finish(first + p, column, (start, stop), how, planes)
     return count
 
 
@@ -237,16 +238,18 @@ def combine_kept(
     how: tuple[int, Floats],
     planes: tuple[Any, ...],
 ) -> None:
-    """Combine what a loop that rejects has kept of some pixels' sorted values: a run of neighbours."""
+    """Combine what a loop that rejects has kept of some pixels' sorted values."""
     n = columns.shape[1]
-    column = np.empty(n, np.int32)
+    column, kept = np.empty(n, np.int32), np.empty(n, np.int32)
     for j in range(len(pixels)):
+        pixel, count, low = _i64(pixels[j]), _i64(0), _i64(0)
         for k in range(n):
             column[k] = _i32(columns[j, k])
-        start = _i64(0)
-        while start < n and states[j, start] == LOW:
-            start += 1
-        stop = _i64(n)
-        while stop > start and states[j, stop - 1] == HIGH:
-            stop -= 1
-        finish(source, _i64(pixels[j]), column, (start, stop), how, planes)
+            low += states[j, k] == LOW
+        for k in range(n):
+            if states[j, k] == KEPT:
+                kept[low + count] = column[k]
+                count += 1
+            else:
+                tally(source, pixel, column, k, planes[-1][1 if states[j, k] == LOW else 2])
+        finish(pixel, kept if count else column, (low, low + count), how, planes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Column = NDArray[np.int32]
     Run = tuple[Any, Any]
 
-__all__ = ["finish", "settle", "spread", "swap"]
+__all__ = ["finish", "settle", "spread", "swap", "tally", "tally_outside"]
 
 MEAN, MEDIAN, SUM, MINIMUM, MAXIMUM = (METHODS.index(name) for name in ("mean", "median", "sum", "min", "max"))
 
@@ -141,7 +141,7 @@ def settle(column: Column, limits: tuple[float, float]) -> Run:
 
 
 @compiled
-def _tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, counts: NDArray[np.int64]) -> None:
+def tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, counts: NDArray[np.int64]) -> None:
     """Count a sample of a sorted column for the frame it is from: of equal ones, the earlier frame's comes first."""
     addresses, swapped = source
     equal = 0
@@ -156,6 +156,15 @@ def _tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, coun
                 counts[k] += 1
                 break
             equal -= 1
+
+
+@compiled
+def tally_outside(source: tuple[Any, ...], pixel: Any, column: Column, run: Run, counts: NDArray[np.int64]) -> None:
+    """Count the samples outside of the run that is kept for the frames they are from."""
+    for k in range(run[0]):
+        tally(source, pixel, column, k, counts[1])
+    for k in range(run[1], len(column)):
+        tally(source, pixel, column, k, counts[2])
 
 
 @compiled
@@ -179,19 +188,17 @@ def _combined(column: Column, run: Run, method: int, total: Any) -> float:
 
 
 @compiled
-def finish(source: tuple[Any, ...], pixel: Any, column: Column, run: Run, how: Any, planes: Any) -> None:
+def finish(pixel: Any, column: Column, run: Run, how: Any, planes: Any) -> None:
     """Combine the run of a pixel's sorted values that is kept, or take the median of all where none is.
+
+    What is outside of the run was rejected; if the run is not empty, only how much of it there is matters.
 
     Arguments are those of :func:`workbench.stack.fast_loops.combine_tiles`.
     """
     method, factors = how
-    signal, std_error, n_kept, n_low, n_high, flags, frames = planes
+    signal, std_error, n_kept, n_low, n_high, flags, _ = planes
     start, stop = run
     n, n_frames = stop - start, len(column)
-    for i in range(start):
-        _tally(source, pixel, column, i, frames[1])
-    for i in range(stop, n_frames):
-        _tally(source, pixel, column, i, frames[2])
     if flags.size:
         n_kept[pixel], n_low[pixel], n_high[pixel] = n, start, n_frames - stop
         flags[pixel] = 0 if n else ALL_REJECTED
