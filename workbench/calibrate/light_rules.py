@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_bias",
     "check_dark_whole",
+    "check_level",
     "check_light",
     "check_scale",
     "check_shape",
@@ -130,22 +131,29 @@ def check_shape(name: str, shape: tuple[int, ...], calibration: Calibration) -> 
 
 
 def check_light(pixels: NDArray[Any], calibration: Calibration, name: str = "light") -> None:
-    """Refuse a light of another shape, or whose bias has gone already.
+    """Refuse a light of another shape, of no numbers, or whose bias has gone already."""
+    check_shape(name, pixels.shape, calibration)
+    if pixels.dtype.kind not in "iuf":
+        raise InputError(name, f"has values of type {pixels.dtype}", "give numbers")
+    check_level(pixels, calibration, 0, name)
+
+
+def check_level(rows: NDArray[Any], calibration: Calibration, start: int, name: str) -> None:
+    """Refuse a light whose bias has gone already, by rows of it from ``start`` on.
 
     Raises
     ------
     InputError
-        When its median lies below that of what would be subtracted by more than 8 robust standard deviations and
-        nearer to 0: light adds to a dark and takes nothing away.
+        When its median is below half of what would be subtracted, by more than 8 robust standard deviations: light
+        adds to a dark and takes nothing away.
     """
-    check_shape(name, pixels.shape, calibration)
-    if pixels.dtype.kind not in "iuf":
-        raise InputError(name, f"has values of type {pixels.dtype}", "give numbers")
-    if not calibration.masters or not pixels.size:
+    if not calibration.masters or not rows.size:
         return
-    step = max(1, pixels.size // _SAMPLE)
-    base = sum(weight * master.signal.reshape(-1)[::step].astype(np.float64) for weight, master in calibration.masters)
-    light = pixels.reshape(-1)[::step].astype(np.float64)
+    step = max(1, rows.size // _SAMPLE)
+    part = slice(start, start + len(rows))
+    planes = ((weight, master.signal[part].reshape(-1)[::step]) for weight, master in calibration.masters)
+    base = sum(weight * plane.astype(np.float64) for weight, plane in planes)
+    light = rows.reshape(-1)[::step].astype(np.float64)
     level, wanted = float(np.nanmedian(light)), float(np.nanmedian(base))
     spread = 1.4826 * float(np.nanmedian(np.abs(light - level)))
     if level < wanted - max(_FAR * spread, 1.0) and level < wanted / 2:

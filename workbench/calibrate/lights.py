@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def matched_calibration(
         raise InputError(chosen.name, *rules.no_bias(chosen.bias_inside))
     field = flat_field(flat, bias=flat_bias) if flat is not None else None
     rules.check_together([chosen], field)
-    words = f"light - {chosen.name}" + _divided(field)
+    words = f"light - {_short(chosen)}" + _divided(field)
     return Calibration(((1.0, chosen),), field, 1.0, float(pedestal), clip, words)
 
 
@@ -112,7 +113,7 @@ def default_calibration(
     base = as_master(bias, "bias")
     rules.check_bias(base)
     masters: tuple[tuple[float, MasterFrame], ...] = ((1.0, base),)
-    words = f"light - {base.name}"
+    words = f"light - {_short(base)}"
     if dark is not None:
         chosen = as_master(dark, "dark")
         rules.check_dark_whole(chosen)
@@ -121,7 +122,7 @@ def default_calibration(
         rules.check_scale(chosen, k, verdict, anyway=scale_anyway)
         inside = chosen.bias_inside
         masters = ((1.0 - k if inside else 1.0, base), (float(k), chosen))
-        words += f" - {k:.4g} ({chosen.name}{' - ' + base.name if inside else ''})"
+        words += f" - {k:.4g} ({_short(chosen)}{' - ' + _short(base) if inside else ''})"
     field = flat_field(flat, bias=_bias_of_flat(flat, flat_bias, base)) if flat is not None else None
     rules.check_together([master for _, master in masters], field)
     factor = float(k) if dark is not None else 0.0
@@ -214,5 +215,9 @@ def _bias_of_flat(flat: Any, flat_bias: Any, bias: MasterFrame) -> Any:
     return flat_bias
 
 
+def _short(master: MasterFrame) -> str:
+    return PurePath(master.name).name
+
+
 def _divided(field: FlatField | None) -> str:
-    return "" if field is None else f", over {field.name}"
+    return "" if field is None else f", over {_short(field.master)}"

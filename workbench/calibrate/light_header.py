@@ -1,0 +1,141 @@
+"""The header of a calibrated light: what its camera said, as far as it still holds, and what was done to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+
+from workbench import __version__
+from workbench.calibrate.master_header import MADE_BY, text_card
+from workbench.frames.formats import read_frame_file
+from workbench.frames.identity import datasum
+
+if TYPE_CHECKING:
+    from workbench.calibrate.calibration import Calibration
+    from workbench.frames.source import FrameSource
+
+__all__ = ["checked_header", "light_header"]
+
+_KEY = re.compile(r"[A-Z0-9_-]{1,8}")
+# of the stored array, or no longer true of calibrated pixels
+_GONE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|BUNIT|END|CHECKSUM|DATASUM|EXTNAME|"
+    r"DATAMIN|DATAMAX|SATURATE|CBLACK|CWHITE|PEDESTAL|CALSTAT|T(TYPE|FORM|FIELDS)\d*|Z[A-Z]+\d*|HISTORY|COMMENT|CONTINUE"
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([ED][+-]?\d+)?")
+_LONGEST = 60  # characters of a text: a card holds no more beside its keyword
+
+
+def light_header(source: FrameSource) -> fits.Header:
+    """Return the cards of a light that hold of the calibrated one too.
+
+    Raises
+    ------
+    FrameError
+        When the file has gone, or is damaged.
+    """
+    header = fits.Header()
+    for card in read_frame_file(source.path).cards:
+        if _KEY.fullmatch(card.key) and not _GONE.fullmatch(card.key) and card.key not in header:
+            value = _value(card.text)
+            room = max(0, 65 - len(str(value)))
+            header[card.key] = (value, text_card(card.comment)[: room if room > 3 else 0])
+    return header
+
+
+def _value(text: str) -> Any:
+    """Read what stands on a card: numbers and T or F are such, all else is text."""
+    said = text.strip()
+    if said in ("T", "F"):
+        return said == "T"
+    if _NUMBER.fullmatch(said):
+        if said.lstrip("+-").isdigit():
+            return int(said) if str(int(said)) == said.lstrip("+") else text_card(said)[:_LONGEST]
+        number = float(said.replace("D", "E"))
+        return number if np.isfinite(number) else text_card(said)[:_LONGEST]
+    return text_card(said)[:_LONGEST]
+
+
+def checked_header(
+    cards: fits.Header, shape: tuple[int, int], calibration: Calibration, counts: tuple[int, int], total: int
+) -> bytes:
+    """Return the header unit of a calibrated light, with its sums.
+
+    Parameters
+    ----------
+    cards
+        What is known of the light.
+    shape
+        (rows, columns) of float32.
+    calibration
+        What was done.
+    counts
+        Pixels below 0, and those clipped.
+    total
+        DATASUM of the image. However large it is, the unit has the same size.
+    """
+    header = fits.PrimaryHDU().header
+    header["BITPIX"], header["NAXIS"] = -32, 2
+    header.set("NAXIS1", shape[1], "columns", after="NAXIS")
+    header.set("NAXIS2", shape[0], "rows", after="NAXIS1")
+    header["EXTNAME"] = ("SCI", "the calibrated light")
+    header["BUNIT"] = ("adu", "as the frames are stored")
+    header.extend(cards, update=True)
+    for key, (value, comment) in _facts(calibration, counts).items():
+        header[key] = (value, comment)
+    header["HISTORY"] = text_card(f"calibrated: {calibration.words}")
+    header["DATASUM"] = (str(total), "of this data unit")
+    header["CHECKSUM"] = ("0" * 16, "of this unit")
+    unsummed = header.tostring().encode("ascii")
+    header["CHECKSUM"] = (_encoded(datasum(np.frombuffer(unsummed, np.uint8).copy(), total)), "of this unit")
+    return bytes(header.tostring().encode("ascii"))
+
+
+def _facts(calibration: Calibration, counts: tuple[int, int]) -> dict[str, tuple[Any, str]]:
+    kinds = [master.kind for _, master in calibration.masters]
+    status = ("B" if kinds else "") + ("D" if {"dark", "darkflat"} & set(kinds) else "")
+    facts: dict[str, tuple[Any, str]] = {}
+    for _, master in calibration.masters:
+        facts[f"{'DARK' if master.kind == 'darkflat' else master.kind.upper()}FILE"] = _named(master.name)
+    if calibration.flat is not None:
+        status += "F"
+        facts["FLATFILE"] = _named(calibration.flat.name)
+        facts["NMASKED"] = (calibration.flat.n_masked, "pixels without response in the flat: NaN")
+    facts["DARKK"] = (float(f"{calibration.k:.7g}"), "factor of the dark above bias")
+    facts["PEDESTAL"] = (calibration.pedestal, "[adu] added to all pixels")
+    facts["NNEGATIV"] = (counts[0], "pixels below 0")
+    facts["NCLIPPED"] = (counts[1], "of them set to 0")
+    facts["CALSTAT"] = (status, "calibrated by bias, dark, flat")
+    facts["PROGRAM"] = (f"{MADE_BY} {__version__}", "what calibrated the light")
+    return facts
+
+
+def _named(name: str) -> tuple[str, str]:
+    return text_card(PurePath(name).name)[:_LONGEST], ""
+
+
+def _encoded(total: int) -> str:
+    """Write the complement of a sum as FITS does (FITS standard 4.0, appendix J).
+
+    Examples
+    --------
+    >>> _encoded(868229149)
+    'hcHjjc9ghcEghc9g'
+    """
+    value = ~total & 0xFFFFFFFF
+    text = [""] * 16
+    for place in range(4):
+        part = value >> (24 - 8 * place) & 0xFF
+        quarter, rest = divmod(part, 4)
+        letters = [quarter + rest + 48] + [quarter + 48] * 3
+        for pair in (0, 2):
+            while any(58 <= one <= 64 or 91 <= one <= 96 for one in letters[pair : pair + 2]):
+                letters[pair] += 1
+                letters[pair + 1] -= 1
+        for turn, letter in enumerate(letters):
+            text[4 * turn + place] = chr(letter)
+    return text[-1] + "".join(text[:-1])
