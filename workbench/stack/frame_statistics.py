@@ -52,7 +52,7 @@ class FrameStatistics:
 
 def frame_statistics(
     stack: xr.DataArray,
-    estimator: str = "mad",
+    estimator: str = "biweight",
     *,
     noise: bool,
     mask: BoolArray | xr.DataArray | None = None,

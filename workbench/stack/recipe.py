@@ -40,7 +40,8 @@ class Recipe:
         The same before samples are compared with each other, independent of the other.
     scale
         The estimator of a frame's scale, for the normalisations with scaling and the noise weights: ``"mad"``,
-        ``"biweight"``, ``"iksigma"``, ``"sn"`` or ``"qn"``.
+        ``"biweight"``, ``"iksigma"``, ``"sn"`` or ``"qn"``. Of whole numbers the MAD comes in steps, the biweight does
+        not.
     weights
         Of frames in a mean: ``"none"``, ``"exposure"``, ``"noise"``, or one number a frame.
     range_low, range_high
@@ -61,7 +62,7 @@ class Recipe:
     rejection: Rejection = field(default_factory=NoRejection)
     normalisation: str = "none"
     rejection_normalisation: str = "none"
-    scale: str = "mad"
+    scale: str = "biweight"
     weights: str | tuple[float, ...] = "none"
     range_low: float | None = None
     range_high: float | None = None

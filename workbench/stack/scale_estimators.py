@@ -101,7 +101,7 @@ def levels_of(parts: Iterable[NDArray[Any]]) -> Levels:
     return Levels(values, np.arange(1, values.size + 1, dtype=np.int64))
 
 
-def location_and_scale(values: ArrayLike, estimator: str = "mad") -> tuple[float, float]:
+def location_and_scale(values: ArrayLike, estimator: str = "biweight") -> tuple[float, float]:
     r"""Return where values stand and how far they spread.
 
     Parameters
