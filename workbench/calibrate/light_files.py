@@ -5,23 +5,24 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from astropy.io import fits
 from tqdm import tqdm
 
-from workbench.calibrate.light_header import checked_header, light_header
+from workbench.calibrate.light_header import begun_header, header_unit, light_header
 from workbench.calibrate.light_rules import check_level, check_shape
 from workbench.calibrate.overscan import trimmed
 from workbench.calibrate.uncertainty import light_sigma
+from workbench.errors import InputError
 from workbench.frames.fits_header import BLOCK
 from workbench.frames.whole_file import whole_file
 from workbench.stack.fused import processors
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["WrittenLight", "write_light", "write_lights"]
 
 _BAND = 2**17  # pixels: a band stays in the cache from reading to writing
+_TOGETHER = 10  # lights that are calibrated in turns, and files that are open at a time
 _LOOKED_AT = 16  # rows in the middle that tell a light's level
 
 
@@ -98,25 +100,7 @@ def write_light(
     FrameError
         When the light has gone, was cut or is damaged.
     """
-    target = Path(out)
-    cards = light_header(source) if header is None else header.copy()
-    whole = trimmed(source.read(), overscan) if overscan else None if source.mappable else source.read()
-    rows, columns = source.shape if whole is None else whole.shape
-    check_shape(source.path, (rows, columns), calibration)
-    start, stop = max(0, (rows - _LOOKED_AT) // 2), min(rows, (rows + _LOOKED_AT) // 2 + 1)
-    looked_at = source.read_rows(start, stop) if whole is None else whole[start:stop]
-    check_level(looked_at, calibration, start, source.path)
-    with whole_file(target) as part, part.open("wb", buffering=0) as file:
-        file.seek(len(checked_header(cards, (rows, columns), calibration, (0, 0), 0)))
-        below, total = _write_bands(file, source, whole, calibration)
-        counts = below, below if calibration.clip else 0
-        file.seek(0)
-        _write_all(file, checked_header(cards, (rows, columns), calibration, counts, total))
-        if errors is not None:
-            file.seek(0, 2)
-            _write_all(file, _error_unit(source.read() if whole is None else whole, calibration, errors))
-    n_masked = 0 if calibration.flat is None else calibration.flat.n_masked
-    return WrittenLight(target, n_masked, *counts, total)
+    return _finished(_writing(source, Path(out), calibration, header, overscan, errors))
 
 
 def write_lights(
@@ -128,44 +112,109 @@ def write_lights(
     errors: ErrorModel | None = None,
     threads: int | None = None,
     progress: bool = False,
-) -> list[WrittenLight]:
-    """Calibrate many lights alike, several at a time; see :func:`write_light`.
+) -> list[WrittenLight | InputError]:
+    """Calibrate many lights alike; see :func:`write_light`.
 
     Parameters
     ----------
+    sources, outs
+        From where to where.
+    calibration, overscan, errors
+        For all of them.
     threads
-        How many at a time; as many as there are processors by default.
+        How many share the work; as many as there are processors by default.
     progress
         Show a bar on stderr when that is a terminal.
+
+    Returns
+    -------
+    list
+        In the order of ``sources``: what was written, or the error of a light that could not be; the rest goes on.
     """
+    bar = tqdm(total=len(sources), desc="calibrating", unit="light", delay=1, leave=False, disable=not progress or None)
 
-    def write(source: FrameSource, out: str | os.PathLike[str]) -> WrittenLight:
-        return write_light(source, out, calibration, overscan=overscan, errors=errors)
+    def write(places: Sequence[int]) -> list[tuple[int, WrittenLight | InputError]]:
+        """Calibrate several lights in turns, a band of each: the masters' band stays in the cache for all."""
+        running = {
+            place: _writing(sources[place], Path(outs[place]), calibration, None, overscan, errors) for place in places
+        }
+        found: list[tuple[int, WrittenLight | InputError]] = []
+        while running:
+            for place, work in list(running.items()):
+                try:
+                    next(work)
+                except StopIteration as end:
+                    found.append((place, end.value))
+                except InputError as error:
+                    found.append((place, error))
+                else:
+                    continue
+                del running[place]
+                bar.update()
+        return found
 
-    with ThreadPoolExecutor(threads or processors()) as pool:
-        done = pool.map(write, sources, outs)
-        bar = tqdm(
-            done, desc="calibrating", unit="light", total=len(outs), delay=1, leave=False, disable=not progress or None
-        )
-        return list(bar)
+    n = threads or processors()
+    share = min(_TOGETHER, max(1, -(-len(sources) // n)))
+    groups = [range(start, min(start + share, len(sources))) for start in range(0, len(sources), share)]
+    with bar, ThreadPoolExecutor(n) as pool:
+        done = dict(one for group in pool.map(write, groups) for one in group)
+    return [done[place] for place in range(len(sources))]
 
 
-def _write_bands(file: BinaryIO, source: FrameSource, whole: Plane | None, calibration: Calibration) -> tuple[int, int]:
-    """Write the calibrated pixels and their padding; return how many are below 0, and the DATASUM."""
+def _finished(work: Generator[None, None, WrittenLight]) -> WrittenLight:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return cast("WrittenLight", end.value)
+
+
+def _writing(
+    source: FrameSource,
+    target: Path,
+    calibration: Calibration,
+    header: fits.Header | None,
+    overscan: Overscan | None,
+    errors: ErrorModel | None,
+) -> Generator[None, None, WrittenLight]:
+    """Write a calibrated light, with a rest after every band."""
+    whole = trimmed(source.read(), overscan) if overscan else None if source.mappable else source.read()
+    rows, columns = source.shape if whole is None else whole.shape
+    check_shape(source.path, (rows, columns), calibration)
+    start, stop = max(0, (rows - _LOOKED_AT) // 2), min(rows, (rows + _LOOKED_AT) // 2 + 1)
+    looked_at = source.read_rows(start, stop) if whole is None else whole[start:stop]
+    check_level(looked_at, calibration, start, source.path)
+    begun = begun_header(light_header(source) if header is None else header, (rows, columns), calibration)
+    with whole_file(target) as part, part.open("wb", buffering=0) as file:
+        file.seek(len(header_unit(begun)))
+        below = total = 0
+        out = np.empty((min(max(1, _BAND // columns), rows), columns), np.float32)
+        for first, light in _bands(source, whole, len(out)):
+            negative, words = _write_band(file, light, first, calibration, out[: len(light)])
+            below, total = below + negative, total + words
+            yield
+        _write_all(file, bytes(-4 * rows * columns % BLOCK))
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        counts = below, below if calibration.clip else 0
+        file.seek(0)
+        _write_all(file, header_unit(begun, counts, total))
+        if errors is not None:
+            file.seek(0, 2)
+            _write_all(file, _error_unit(source.read() if whole is None else whole, calibration, errors))
+    n_masked = 0 if calibration.flat is None else calibration.flat.n_masked
+    return WrittenLight(target, n_masked, *counts, total)
+
+
+def _write_band(
+    file: BinaryIO, light: Plane, start: int, calibration: Calibration, out: NDArray[np.float32]
+) -> tuple[int, int]:
+    """Write calibrated rows; return how many pixels are below 0, and the sum of their words."""
     from workbench.calibrate.light_loops import encode_floats  # imports Numba  # noqa: PLC0415
 
-    rows, columns = source.shape if whole is None else whole.shape
-    step = max(1, _BAND // columns)
-    out = np.empty((min(step, rows), columns), np.float32)
-    below = total = 0
-    for start, light in _bands(source, whole, step):
-        values = out[: len(light)]
-        below += calibration.rows(light, start, values)
-        total += int(encode_floats(values.view(np.uint32).reshape(-1)))
-        _write_all(file, values)
-    _write_all(file, bytes(-4 * rows * columns % BLOCK))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
+    below = calibration.rows(light, start, out)
+    total = int(encode_floats(out.view(np.uint32).reshape(-1)))
+    _write_all(file, out)
     return below, total
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.calibrate.calibration import Calibration
     from workbench.frames.source import FrameSource
 
-__all__ = ["checked_header", "light_header"]
+__all__ = ["begun_header", "header_unit", "light_header"]
 
 _KEY = re.compile(r"[A-Z0-9_-]{1,8}")
 # of the stored array, or no longer true of calibrated pixels
@@ -60,10 +60,8 @@ def _value(text: str) -> Any:
     return text_card(said)[:_LONGEST]
 
 
-def checked_header(
-    cards: fits.Header, shape: tuple[int, int], calibration: Calibration, counts: tuple[int, int], total: int
-) -> bytes:
-    """Return the header unit of a calibrated light, with its sums.
+def begun_header(cards: fits.Header, shape: tuple[int, int], calibration: Calibration) -> fits.Header:
+    """Return the header of a calibrated light before its pixels are known: what they tell is 0.
 
     Parameters
     ----------
@@ -72,30 +70,46 @@ def checked_header(
     shape
         (rows, columns) of float32.
     calibration
-        What was done.
-    counts
-        Pixels below 0, and those clipped.
-    total
-        DATASUM of the image. However large it is, the unit has the same size.
+        What is done.
     """
-    header = fits.PrimaryHDU().header
-    header["BITPIX"], header["NAXIS"] = -32, 2
-    header.set("NAXIS1", shape[1], "columns", after="NAXIS")
-    header.set("NAXIS2", shape[0], "rows", after="NAXIS1")
-    header["EXTNAME"] = ("SCI", "the calibrated light")
-    header["BUNIT"] = ("adu", "as the frames are stored")
-    header.extend(cards, update=True)
-    for key, (value, comment) in _facts(calibration, counts).items():
-        header[key] = (value, comment)
+    structure = [
+        ("SIMPLE", True, "conforms to FITS standard"),
+        ("BITPIX", -32, "float32"),
+        ("NAXIS", 2),
+        ("NAXIS1", shape[1], "columns"),
+        ("NAXIS2", shape[0], "rows"),
+        ("EXTEND", True),
+        ("EXTNAME", "SCI", "the calibrated light"),
+        ("BUNIT", "adu", "as the frames are stored"),
+    ]
+    header = fits.Header(structure)
+    header.extend(cards.cards, update=True)
+    header.extend([(key, *told) for key, told in _facts(calibration).items()], update=True)
     header["HISTORY"] = text_card(f"calibrated: {calibration.words}")
-    header["DATASUM"] = (str(total), "of this data unit")
-    header["CHECKSUM"] = ("0" * 16, "of this unit")
-    unsummed = header.tostring().encode("ascii")
-    header["CHECKSUM"] = (_encoded(datasum(np.frombuffer(unsummed, np.uint8).copy(), total)), "of this unit")
-    return bytes(header.tostring().encode("ascii"))
+    header.extend([("DATASUM", "0", "of this data unit"), ("CHECKSUM", "0" * 16, "of this unit")])
+    return header
 
 
-def _facts(calibration: Calibration, counts: tuple[int, int]) -> dict[str, tuple[Any, str]]:
+def header_unit(header: fits.Header, counts: tuple[int, int] = (0, 0), total: int = 0) -> bytes:
+    """Fill in what the pixels tell, and return the unit; it has the same size whatever that is.
+
+    Parameters
+    ----------
+    header
+        From :func:`begun_header`; it is changed.
+    counts
+        Pixels below 0, and those of them that were clipped.
+    total
+        DATASUM of the image.
+    """
+    header["NNEGATIV"], header["NCLIPPED"] = counts
+    header["DATASUM"], header["CHECKSUM"] = str(total), "0" * 16
+    unit = header.tostring().encode("ascii")
+    checksum = _encoded(datasum(np.frombuffer(unit, np.uint8).copy(), total))
+    return bytes(unit.replace(b"CHECKSUM= '" + b"0" * 16, b"CHECKSUM= '" + checksum.encode("ascii")))
+
+
+def _facts(calibration: Calibration) -> dict[str, tuple[Any, str]]:
     kinds = [master.kind for _, master in calibration.masters]
     status = ("B" if kinds else "") + ("D" if {"dark", "darkflat"} & set(kinds) else "")
     facts: dict[str, tuple[Any, str]] = {}
@@ -107,8 +121,8 @@ def _facts(calibration: Calibration, counts: tuple[int, int]) -> dict[str, tuple
         facts["NMASKED"] = (calibration.flat.n_masked, "pixels without response in the flat: NaN")
     facts["DARKK"] = (float(f"{calibration.k:.7g}"), "factor of the dark above bias")
     facts["PEDESTAL"] = (calibration.pedestal, "[adu] added to all pixels")
-    facts["NNEGATIV"] = (counts[0], "pixels below 0")
-    facts["NCLIPPED"] = (counts[1], "of them set to 0")
+    facts["NNEGATIV"] = (0, "pixels below 0")
+    facts["NCLIPPED"] = (0, "of them set to 0")
     facts["CALSTAT"] = (status, "calibrated by bias, dark, flat")
     facts["PROGRAM"] = (f"{MADE_BY} {__version__}", "what calibrated the light")
     return facts
