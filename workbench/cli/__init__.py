@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.cli.arguments import Parser, add_frames_options, count, positive, shape
+from workbench.cli.calibrate import add_calibrate
 from workbench.cli.combine import add_combine
 from workbench.errors import WorkbenchError
 
@@ -28,6 +29,7 @@ examples:
   workbench inspect my-frames               what is in a folder, and what is wrong with it
   workbench report my-frames --gain 0.25    measure the camera that took these frames
   workbench combine darks -o master.fits    one master of many frames
+  workbench calibrate my-night -o images    lights calibrated, registered and integrated
   workbench lab                             the notebooks
 """
 
@@ -92,6 +94,7 @@ def _parser() -> Parser:
     _add_inspect(commands("inspect", "list the frames of a folder, and what is wrong with them"))
     _add_report(commands("report", "measure a camera and write the report"))
     add_combine(commands("combine", "combine frames into a master"))
+    add_calibrate(commands("calibrate", "calibrate, register and integrate the lights of a night"))
     _add_simulate(commands("simulate", "write the frames of a simulated camera"))
     _add_dataset(commands("dataset", "the simulated datasets"))
     _add_lab(commands("lab", "open the notebooks in JupyterLab"))

@@ -22,7 +22,7 @@ _ELEMENTS = [
 ]
 _ATTRIBUTES = {"*": ["class"], "a": ["href"], "th": ["scope"]}
 # a browser that honours it fetches nothing and runs nothing, whatever the rest of the page says
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _TITLE = re.compile(r"<h1>.*?</h1>", re.DOTALL)
 _HEADING = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 
@@ -45,7 +45,7 @@ def report_page(notebook: NotebookNode, *, title: str, created: datetime | None 
     links = (tag("li", tag("a", text, href=f"#{anchor}")) for anchor, text in headings)
     head = [
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="generator", content=f"dark-frame-workbench {__version__}"),
         tag("title", title),

@@ -1,0 +1,234 @@
+"""A night of lights from raw frames to images: calibrated, registered, integrated, and taken up where it stopped."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from workbench.calibrate.night_image import Registered, integrate_target
+from workbench.calibrate.night_record import NightRecord
+from workbench.calibrate.night_registration import Calibrated, register_light, stars_of
+from workbench.calibrate.night_steps import (
+    NightOptions,
+    Workshop,
+    calibrate_light,
+    in_threads,
+    make_masters,
+    prepare,
+)
+from workbench.errors import InputError, NotMeasurableError
+from workbench.results import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from workbench.calibrate.night_plan import NightPlan, Target
+
+__all__ = ["Image", "Night", "NightOptions", "run_night"]
+
+_FOLDERS = ("masters", "calibrated", "registered")
+_FEWEST = 2  # lights that make an image
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """The integrated lights of a target.
+
+    Parameters
+    ----------
+    name
+        Of the target; the file is called after it.
+    facts
+        ``n_lights``, ``total_exposure`` [s], ``words`` of the recipe, ``noise`` from pixel to pixel [adu],
+        ``full_coverage``, the share of pixels to which all lights contribute, ``no_value``, how many none does; in
+        ``frames`` of each light its ``weight``, ``offset`` [adu], and the shares of its samples rejected.
+    lights
+        What went in.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    lights: tuple[Registered, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Night:
+    """What became of a night.
+
+    Parameters
+    ----------
+    plan
+        What was to be done.
+    out
+        The folder of the results.
+    masters
+        Facts of the masters by their files.
+    calibrated, registered
+        Facts of the lights that are; those of a sensor with a Bayer pattern are not registered.
+    images
+        One for each target of which two lights are registered.
+    problems
+        What is wrong with frames, and what was done about it.
+    made, kept
+        Files that this run made, and those that were there and intact.
+    """
+
+    plan: NightPlan
+    out: Path
+    masters: dict[str, dict[str, Any]]
+    calibrated: tuple[Calibrated, ...]
+    registered: tuple[Registered, ...]
+    images: tuple[Image, ...]
+    problems: tuple[Problem, ...]
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def run_night(
+    plan: NightPlan, out: str | os.PathLike[str], options: NightOptions | None = None, *, progress: bool = False
+) -> Night:
+    """Do what was planned; what an earlier run did, is intact, and was made of the same things in the same way, stays.
+
+    Parameters
+    ----------
+    plan
+        From :func:`workbench.calibrate.night_plan.plan_night`.
+    out
+        A folder: ``masters/``, ``calibrated/`` (``_c``), ``registered/`` (``_c_r``), an image a target, and the record
+        ``night.json``. Every file appears whole or not at all.
+    options
+        How.
+    progress
+        Show a bar on stderr when that is a terminal.
+
+    Returns
+    -------
+    Night
+        Lights that cannot be read, calibrated or matched are left out, and named in ``problems``.
+
+    Raises
+    ------
+    InputError
+        When a master cannot be made, no light is left, or the folder cannot be written.
+    """
+    chosen = NightOptions() if options is None else options
+    folder = _folder(out)
+    targets = plan.targets
+    n_lights = sum(len(target.lights) * (1 if target.colour else 2) for target in targets)
+    total = len(plan.masters) + n_lights + sum(not target.colour for target in targets)
+    with tqdm(total=total, unit="file", delay=1, leave=False, disable=None if progress else True) as bar:
+
+        def advance(file: str) -> None:
+            bar.set_description(Path(file).parent.name or "integrated", refresh=False)
+            bar.update()
+
+        shop = Workshop(folder, chosen, NightRecord(folder), advance, [*plan.problems])
+        make_masters(shop, plan.masters)
+        prepare(shop, plan.lights)
+        calibrated = _calibrate(shop, plan)
+        registered = _register(shop, targets, calibrated)
+        images = tuple(_integrate(shop, targets, registered))
+    return Night(
+        plan, folder, shop.masters, calibrated, registered, images,
+        tuple(dict.fromkeys(shop.problems)), tuple(shop.made), tuple(shop.kept),
+    )  # fmt: skip
+
+
+def _folder(out: str | os.PathLike[str]) -> Path:
+    folder = Path(out).absolute()
+    try:
+        for name in ("", *_FOLDERS):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(folder, f"cannot be made ({error.strerror})", "choose a folder that you may write") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(folder, "cannot be written (Permission denied)", "choose a folder that you may write")
+    return folder
+
+
+def _calibrate(shop: Workshop, plan: NightPlan) -> tuple[Calibrated, ...]:
+    done = []
+    for light, file, facts in _each(shop, plan.lights, calibrate_light, lambda light: light.file):
+        done.append(Calibrated(light, file, facts))
+    if not done:
+        first = shop.problems[-1]
+        raise InputError(first.file, f"{first.rule}; no light is left", first.action.partition("; ")[2] or "see above")
+    return tuple(done)
+
+
+def _register(shop: Workshop, targets: Iterable[Target], calibrated: tuple[Calibrated, ...]) -> tuple[Registered, ...]:
+    done = []
+    for field in dict.fromkeys(target.field for target in targets if not target.colour):
+        files = {light.file for target in targets if target.field == field for light in target.lights}
+        lights = [one for one in calibrated if one.plan.file in files]
+        if len(lights) < _FEWEST:
+            continue
+        reference = _reference(shop, lights)
+        stars_of(shop, reference)  # once, before threads share it
+
+        def work(shop: Workshop, light: Calibrated, reference: Calibrated = reference) -> Any:
+            return register_light(shop, light, reference)
+
+        for light, file, facts in _each(shop, lights, work, lambda light: light.plan.file):
+            done.append(Registered(light, file, facts))
+    return tuple(done)
+
+
+def _reference(shop: Workshop, lights: list[Calibrated]) -> Calibrated:
+    """Choose the light that the others are laid upon: most stars for their width, unless its user names one."""
+    wanted = shop.options.reference
+    if wanted is None:
+        return max(lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
+    for light in lights:
+        if wanted in (light.plan.file, Path(light.plan.file).name):
+            return light
+    return max(lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
+
+
+def _each(
+    shop: Workshop, items: Iterable[Any], work: Callable[..., Any], name: Callable[[Any], str]
+) -> Iterator[tuple[Any, str, dict[str, Any]]]:
+    """Work on lights in threads; record each that is done, name each that cannot be, and go on."""
+
+    def attempt(item: Any) -> Any:
+        try:
+            return item, work(shop, item)
+        except InputError as error:
+            return item, error
+        except NotMeasurableError as error:
+            return item, InputError(name(item), error.reason, "look at it")
+
+    for item, result in in_threads(attempt, items):
+        if isinstance(result, InputError):
+            if not (shop.out / "night.json").parent.is_dir() or result.file.startswith(str(shop.out)):
+                raise result  # the results cannot be written: no fault of this light
+            shop.name(name(item), result)
+            shop.advance(name(item))
+            continue
+        file, key, facts, made = result
+        if made:
+            shop.finish(file, key, facts)
+        else:
+            shop.kept.append(file)
+            shop.advance(file)
+        yield item, file, facts
+
+
+def _integrate(shop: Workshop, targets: Iterable[Target], registered: tuple[Registered, ...]) -> Iterator[Image]:
+    for target in targets:
+        if target.colour:
+            rule = "its lights have a Bayer pattern: interpolating would mix their colours"
+            shop.problems.append(Problem(target.name, rule, "calibrated only; debayer them, then register"))
+            continue
+        files = {light.file for light in target.lights}
+        lights = [one for one in registered if one.light.plan.file in files]
+        if len(lights) < _FEWEST:
+            rule = f"{'one light' if lights else 'no light'} of it is registered, and an image needs two"
+            shop.problems.append(Problem(target.name, rule, "not integrated"))
+            shop.advance(target.name)
+            continue
+        yield Image(target.name, integrate_target(shop, target.name, lights), tuple(lights))

@@ -1,0 +1,94 @@
+"""A step of a night: calibrated lights laid upon one of them, by their stars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.calibrate.integrate import brightness
+from workbench.calibrate.night_files import header_of, name_of, write_registered
+from workbench.calibrate.night_record import made_from
+from workbench.calibrate.night_steps import look_for_stars
+from workbench.calibrate.register import register
+from workbench.calibrate.resample import mean_noise_factor, resample
+from workbench.frames.formats import read_frame_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.calibrate.night_plan import LightPlan
+    from workbench.calibrate.night_steps import Workshop
+
+__all__ = ["Calibrated", "register_light", "stars_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A light that is calibrated: its plan, its file, and what was found out about it."""
+
+    plan: LightPlan
+    file: str
+    facts: dict[str, Any]
+
+
+def stars_of(shop: Workshop, light: Calibrated) -> pd.DataFrame:
+    """Return the stars of a calibrated light, looked for again where an earlier run did."""
+    if light.file not in shop.stars:
+        values = read_frame_file(shop.out / light.file).source.read()
+        shop.stars[light.file] = look_for_stars(values, light.facts["saturation"])
+    return shop.stars[light.file]
+
+
+def register_light(
+    shop: Workshop, light: Calibrated, reference: Calibrated
+) -> tuple[str, str, dict[str, Any] | None, bool]:
+    """Lay a calibrated light upon the reference, unless that is done; return as :func:`calibrate_light` does.
+
+    Raises
+    ------
+    InputError
+        When it cannot be matched.
+    """
+    file = f"registered/{name_of(light.plan.name, '_c_r', compress=shop.options.compress)}"
+    options = shop.options
+    inputs = [shop.record.sha256(one.file) for one in (light, reference)]
+    key = made_from(
+        "register", {"kernel": options.kernel, "clamping": options.clamping, "compress": options.compress}, inputs
+    )
+    facts = shop.record.known(file, key)
+    if facts is not None:
+        return file, key, facts, False
+    values = read_frame_file(shop.out / light.file).source.read()
+    shape = read_frame_file(shop.out / reference.file).source.shape
+    stars, reference_stars = stars_of(shop, light), stars_of(shop, reference)
+    found = register(stars, reference_stars, shape, file=light.plan.file)
+    bright = brightness(stars, reference_stars, found)
+    laid, covered = resample(values, found.matrix, shape, kernel=options.kernel, clamping=options.clamping, threads=1)
+    cards: dict[str, tuple[Any, str]] = {
+        "REGREF": (reference.plan.name, "light that it is registered to"),
+        "REGSTARS": (found.n_matched, "stars matched"),
+        "REGRMS": (float(f"{found.rms:.4g}"), "[pixel] rms of their distances"),
+        "REGROT": (float(f"{found.rotation:.6g}"), "[degree] rotation against the reference"),
+        "REGKERN": (options.kernel, "interpolation"),
+    }
+    base = header_of(reference.plan.row)
+    write_registered(shop.out / file, laid, shop.out / light.file, cards, base, compress=options.compress)
+    facts = {
+        "reference": reference.plan.file,
+        "matrix": found.matrix.tolist(),
+        "n_matched": found.n_matched,
+        "rms": found.rms,
+        "rms_error": found.rms_error,
+        "worst_error": found.worst_error,
+        "shift": list(found.shift),
+        "rotation": found.rotation,
+        "scale": found.scale,
+        "factor": bright.factor,
+        "factor_error": bright.std_error,
+        "factor_stars": bright.n_stars,
+        "noise_factor": mean_noise_factor(found.matrix, shape, options.kernel, options.clamping),
+        "coverage": float(np.mean(covered)),
+    }
+    return file, key, facts, True

@@ -1,0 +1,86 @@
+"""``workbench calibrate``: a night's lights from raw frames to images."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from workbench.cli.arguments import add_frames_options, limit, positive
+
+if TYPE_CHECKING:
+    import argparse
+
+    from workbench.cli.arguments import Parser
+
+_RECIPE = ("method", "rejection", "low", "high", "cutoff")
+
+
+def add_calibrate(parser: Parser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="folders of lights and of what calibrates them")
+    parser.option("-o", "--out", metavar="OUT", required=True, help="folder of the results; a later run goes on there")
+    parser.option("--dry-run", action="store_true", help="show what goes with what and why, and stop")
+    parser.option("--no-flat", action="store_true", help="go on without flats")
+    parser.option(
+        "--results",
+        metavar="RESULTS",
+        help="results.json of a report, whose doubling temperature tells which darks match",
+    )
+    parser.option("--gain", metavar="G", type=positive, help="electron / adu: lights then carry their uncertainties")
+    parser.option("--pedestal", metavar="P", type=limit, default=0.0, help="added to calibrated lights [adu]")
+    parser.option("--reference", metavar="FILE", help="the light that others are registered to")
+    parser.option("--kernel", metavar="NAME", default="lanczos3", help="lanczos3, bicubic or nearest")
+    parser.option("--method", metavar="NAME", help="of the integration: mean or median (default: mean)")
+    parser.option("--rejection", metavar="NAME", help="of the integration, as for combine (default: winsorized)")
+    parser.option("--low", metavar="L", type=limit, help="its limit below")
+    parser.option("--high", metavar="H", type=limit, help="its limit above")
+    parser.option("--cutoff", metavar="C", type=limit, help="of winsorized rejection: its later variant, such as 5")
+    parser.option("--compress", action="store_true", help="pack lights without loss (.fits.fz)")
+    add_frames_options(parser)
+    parser.set_defaults(run=_calibrate)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from workbench.calibrate.night import run_night  # noqa: PLC0415
+    from workbench.calibrate.night_plan import plan_night  # noqa: PLC0415
+    from workbench.frames.paths import catalogue_of  # noqa: PLC0415
+    from workbench.show.night_log import write_night_log  # noqa: PLC0415
+    from workbench.show.night_words import night_json, night_text, plan_json, plan_text  # noqa: PLC0415
+
+    chosen = _options(options)
+    frames = catalogue_of(options.paths, manifest=options.manifest, accept=options.accept, progress=True)
+    plan = plan_night(
+        frames, out=options.out, doubling_temperature=_doubling_temperature(options), use_flats=not options.no_flat
+    )
+    if options.dry_run:
+        print(json.dumps(plan_json(plan), indent=1) if options.json else plan_text(plan))
+        return 0
+    if not options.json:
+        print(plan_text(plan), end="\n\n", flush=True)
+    night = run_night(plan, options.out, chosen, progress=True)
+    log = write_night_log(night)
+    print(json.dumps(night_json(night, log), indent=1) if options.json else night_text(night, log))
+    return 0
+
+
+def _options(options: argparse.Namespace) -> Any:
+    from workbench.calibrate.integrate import integration_recipe  # noqa: PLC0415
+    from workbench.calibrate.night import NightOptions  # noqa: PLC0415
+
+    recipe = {name: value for name in _RECIPE if (value := getattr(options, name)) is not None}
+    names = ("pedestal", "gain", "compress", "accept", "kernel", "reference")
+    return NightOptions(recipe=integration_recipe(**recipe), **{name: getattr(options, name) for name in names})
+
+
+def _doubling_temperature(options: argparse.Namespace) -> Any:
+    """Return what a report measured; None where none is named."""
+    if options.results is None:
+        return None
+    from workbench.errors import InputError  # noqa: PLC0415
+    from workbench.results import Results  # noqa: PLC0415
+
+    found = list(Results.read(options.results).select("doubling_temperature"))
+    if not found:
+        step = "leave --results out, and a doubling temperature of 6 K is assumed"
+        raise InputError(options.results, "holds no doubling temperature", step)
+    return min(found, key=lambda one: one.std_error)
