@@ -137,6 +137,8 @@ def averaged(values, decisions, low=4.0, high=3.0):
 
     def scatter(kept):
         centre = median(kept)
+        if centre <= 0 or vanishes(centre, kept):
+            return None  # rejection above can bring the median down to where the model of the noise ends
         sigma_ = scale * math.sqrt(centre)
         return None if vanishes(sigma_, kept) else (centre, sigma_)
 
