@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from workbench.calibrate.flats import calibrate_flats
+from workbench.calibrate.master_frame import as_master
+from workbench.camera.session import dataset_truth, open_dataset
+from workbench.frames.catalogue import catalogue
+from workbench.frames.load import load_stack
+from workbench.stack.combine import combine
+
 LEVEL, NOISE = 1000.0, 8.0
 CARDS = {
     "IMAGETYP": "Dark Frame",
@@ -51,3 +58,34 @@ def shoot(tmp_path):
 @pytest.fixture
 def camera():
     return SimpleNamespace(level=LEVEL, noise=NOISE, pixels_of=pixels_of)
+
+
+@pytest.fixture(scope="session")
+def night():
+    """The simulated session with masters of its frames, and what they are in truth."""
+    table = catalogue(open_dataset("session"))
+    truth = dataset_truth("session")
+
+    def frames(kind, exposure=None):
+        rows = table[(table["kind"] == kind) & (table["temperature"] == -20)]
+        return rows if exposure is None else rows[np.isclose(rows["exposure"], exposure)]
+
+    def master(kind, exposure=None):
+        data = combine(load_stack(frames(kind, exposure)), rejection="winsorized").data
+        shown = frames(kind, exposure)["exposure"].median()
+        return as_master(data, kind, name=f"{kind}_{shown:g}s.fits", exposure=shown, bias_inside=True)
+
+    darkflat = master("darkflat")
+    same_level = {"normalisation": "multiplicative", "rejection_normalisation": "multiplicative"}
+    flats = combine(calibrate_flats(load_stack(frames("flat")), darkflat), rejection="winsorized", **same_level).data
+    return SimpleNamespace(
+        table=table,
+        truth=truth,
+        gain=truth.camera.gain,
+        frames=frames,
+        bias=master("bias"),
+        dark=master("dark", 600),
+        long_dark=master("dark", 1200),
+        darkflat=darkflat,
+        flat=as_master(flats, "flat", name="flat.fits", bias_inside=False),
+    )

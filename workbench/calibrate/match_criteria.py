@@ -167,7 +167,7 @@ def _exposure(light: Row, rows: pd.DataFrame, *, scalable: bool) -> Criterion:
         return Criterion("exposure", one, two, None, ok=False, reason="an exposure is not known", miss=math.inf)
     allowed = exposure_tolerance(float(one))
     off = abs(float(two) - float(one))
-    near, scaled = off <= allowed, scalable and two > one
+    near, scaled = off <= allowed, scalable and bool(two > one)
     if near:
         reason = f"exposure {two:g} s, within {allowed:.3g} s"
     elif scaled:

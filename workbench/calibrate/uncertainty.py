@@ -32,6 +32,7 @@ _MAD = 1.4826
 _HOT = 8.0  # robust standard deviations above its tile, from where on a pixel is brighter by more than fixed pattern
 _ODD = 1e-4  # chance of a variance so much above what is expected: then it is the pixel's own, as of telegraph pixels
 _STANDS_OUT = 4.0  # standard deviations above its neighbours, from where on a pixel of a light is no background
+_FEWEST_HOT = 30  # pixels that tell how variance grows with brightness
 _FEWEST = 3  # frames, whose scatter says something of a pixel
 _MOST_PRIOR = 1e6  # degrees of freedom that stand for a prior that is exact
 
@@ -162,7 +163,7 @@ def _expected_variance(own: FloatPlane, level: FloatPlane, dof: float) -> FloatP
     excess = level - _tile_medians(level)
     spread = _MAD * float(np.nanmedian(np.abs(excess)))
     hot = excess > max(_HOT * spread, 1e-9)
-    if hot.any():
+    if np.count_nonzero(hot) >= _FEWEST_HOT:
         slope = float(np.nanmedian((own / usual - tile)[hot] / excess[hot]))
         tile[hot] += max(slope, 0.0) * excess[hot]
     return tile
