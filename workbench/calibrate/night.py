@@ -26,7 +26,7 @@ from workbench.results import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from workbench.calibrate.night_plan import NightPlan, Target
+    from workbench.calibrate.night_plan import LightPlan, NightPlan, Target
 
 __all__ = ["Image", "Night", "NightOptions", "run_night"]
 
@@ -116,6 +116,7 @@ def run_night(
         When a master cannot be made, no light is left, or the folder cannot be written.
     """
     chosen = NightOptions() if options is None else options
+    _check_reference(plan, chosen.reference)
     folder = _folder(out)
     targets = plan.targets
     n_lights = sum(len(target.lights) * (1 if target.colour else 2) for target in targets)
@@ -178,15 +179,21 @@ def _register(shop: Workshop, targets: Iterable[Target], calibrated: tuple[Calib
     return tuple(done)
 
 
+def _check_reference(plan: NightPlan, wanted: str | None) -> None:
+    if wanted is not None and not any(_is_named(light, wanted) for light in plan.lights):
+        first = next(plan.lights).file
+        raise InputError(wanted, "is none of the lights that can be calibrated", f"name one such as {first}")
+
+
+def _is_named(light: LightPlan, wanted: str) -> bool:
+    return wanted in (light.file, Path(light.file).name, str(light.row["path"]))
+
+
 def _reference(shop: Workshop, lights: list[Calibrated]) -> Calibrated:
     """Choose the light that the others are laid upon: most stars for their width, unless its user names one."""
     wanted = shop.options.reference
-    if wanted is None:
-        return max(lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
-    for light in lights:
-        if wanted in (light.plan.file, Path(light.plan.file).name):
-            return light
-    return max(lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
+    named = [one for one in lights if wanted is not None and _is_named(one.plan, wanted)]
+    return max(named or lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
 
 
 def _each(
@@ -204,7 +211,7 @@ def _each(
 
     for item, result in in_threads(attempt, items):
         if isinstance(result, InputError):
-            if not (shop.out / "night.json").parent.is_dir() or result.file.startswith(str(shop.out)):
+            if result.file.startswith(str(shop.out)):
                 raise result  # the results cannot be written: no fault of this light
             shop.name(name(item), result)
             shop.advance(name(item))

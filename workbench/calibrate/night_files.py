@@ -119,10 +119,9 @@ def write_registered(
 
 
 def pack(plain: Path, target: Path) -> None:
-    """Pack the images of a FITS file without loss, and remove it: tiles by GZIP_2, not quantised."""
+    """Pack the images of a FITS file without loss: tiles by GZIP_2, not quantised."""
     with fits.open(plain, memmap=False, do_not_scale_image_data=True) as units:
         _write(target, units, compress=True)
-    plain.unlink()
 
 
 def _write(target: Path, units: fits.HDUList, *, compress: bool) -> None:

@@ -148,7 +148,8 @@ def _make_master(shop: Workshop, plan: MasterPlan) -> dict[str, Any]:
     bias = shop.masters[plan.bias.file] if plan.bias else None
     inputs = list(in_threads(sha256_of, [shop.out / path for path in plan.rows["path"]]))
     options: dict[str, Any] = {"accept": shop.options.accept, "compress": shop.options.compress}
-    key = made_from(f"master {plan.kind}", options, [*inputs, *([bias["sha256"]] if bias else [])])
+    said = plan.rows[["exposure", "temperature", "filter"]].astype(str).to_numpy().tolist()  # as a manifest may
+    key = made_from(f"master {plan.kind}", [options, said], [*inputs, *([bias["sha256"]] if bias else [])])
     facts = shop.known(plan.file, key)
     if facts is not None:
         return facts
@@ -185,7 +186,8 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
     file = f"calibrated/{name_of(light.name, '_c', compress=options.compress)}"
     dark = shop.masters[light.dark.file]
     flat = shop.masters[light.flat.file] if light.flat else None
-    told = {"pedestal": options.pedestal, "gain": options.gain, "compress": options.compress}
+    told: dict[str, Any] = {"pedestal": options.pedestal, "gain": options.gain, "compress": options.compress}
+    told |= {name: str(light.row[name]) for name in ("exposure", "temperature", "filter", "object", "camera")}
     inputs = [sha256_of(shop.out / light.row["path"]), dark["sha256"], *([flat["sha256"]] if flat else [])]
     key = made_from("calibrate", told, inputs)
     facts = shop.record.known(file, key)
@@ -198,7 +200,10 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
     written = write_light(source, plain, calibration, header=header_of(light.row), errors=errors)
     values = read_frame_file(plain).source.read()
     if options.compress:
-        pack(plain, shop.out / file)
+        try:
+            pack(plain, shop.out / file)
+        finally:
+            plain.unlink(missing_ok=True)
     saturation = _saturation(source.read(), calibration)
     stars = shop.stars[file] = look_for_stars(values, saturation)
     middle = _middle(values)

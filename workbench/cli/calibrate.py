@@ -27,9 +27,10 @@ def add_calibrate(parser: Parser) -> None:
         help="results.json of a report, whose doubling temperature tells which darks match",
     )
     parser.option("--gain", metavar="G", type=positive, help="electron / adu: lights then carry their uncertainties")
-    parser.option("--pedestal", metavar="P", type=limit, default=0.0, help="added to calibrated lights [adu]")
+    parser.option("--pedestal", metavar="P", type=positive, default=0.0, help="added to calibrated lights [adu]")
     parser.option("--reference", metavar="FILE", help="the light that others are registered to")
-    parser.option("--kernel", metavar="NAME", default="lanczos3", help="lanczos3, bicubic or nearest")
+    kernels = ("lanczos3", "bicubic", "nearest")
+    parser.option("--kernel", metavar="NAME", choices=kernels, default=kernels[0], help=f"{', '.join(kernels)}")
     parser.option("--method", metavar="NAME", help="of the integration: mean or median (default: mean)")
     parser.option("--rejection", metavar="NAME", help="of the integration, as for combine (default: winsorized)")
     parser.option("--low", metavar="L", type=limit, help="its limit below")

@@ -131,7 +131,7 @@ def _image(night: Night, image: Image) -> Iterator[Html]:
         gain = best / facts["noise"]
         yield tag(
             "p",
-            f"Noise from pixel to pixel: {digits(facts['noise'], 3)} adu, {gain:.2f} times less than in the best light; "
+            f"Noise from pixel to pixel: {digits(facts['noise'], 3)} adu, {gain:.2f} times below the best light's; "
             "resampling smooths noise over neighbours, so that this can exceed the square root of their number.",
         )
     share = 100 * facts["full_coverage"]
