@@ -84,24 +84,23 @@ def _screen(
     Standard deviations are compared as squares, and in float32: with a margin that makes up for it.
     """
     n = len(tile)
-    square, least, clamped, clamped_square = sums[0], sums[1], sums[2], sums[3]
+    square, least, clamped, clamped_square, middle = sums[0], sums[1], sums[2], sums[3], sums[4]
     per_low, per_high = _f32(1 / limits[0]), _f32(1 / limits[1])
     slack = _f32(1 + _COARSE + 1e-6 * n)
     first, last, one, two = _row(tile, _i64(0)), _row(tile, n - 1), _row(tile, (n - 1) // 2), _row(tile, n // 2)
     for p in range(WIDTH):
-        middle = _f32(_i32(one[p]) + _i32(two[p])) * _f32(0.5)
-        least[p] = max((middle - _f32(first[p])) * per_low, (_f32(last[p]) - middle) * per_high)
+        middle[p] = _f32(_i32(one[p]) + _i32(two[p])) * _f32(0.5)
+        least[p] = max((middle[p] - _f32(first[p])) * per_low, (_f32(last[p]) - middle[p]) * per_high)
         square[p], clamped[p], clamped_square[p] = _f32(0), _f32(0), _f32(0)
     for k in range(n):
         row = _row(tile, k)
         for p in range(WIDTH):
-            d = _f32(_f32(row[p]) - _f32(_i32(one[p]) + _i32(two[p])) * _f32(0.5))
-            square[p] += d * d
+            d = _f32(row[p]) - middle[p]
             bound = _f32(_CLAMP) * least[p]
-            d = min(d, bound)
-            d = max(d, -bound)
-            clamped[p] += d
-            clamped_square[p] += d * d
+            c = max(min(d, bound), -bound)
+            square[p] += d * d
+            clamped[p] += c
+            clamped_square[p] += c * c
     per_frame, per_dof = _f32(1 / n), _f32(1 / max(n - 1, 1))
     for p in range(WIDTH):
         away = _f32(2 * total[p] - n * (_i32(one[p]) + _i32(two[p]))) * _f32(0.5)
@@ -179,7 +178,7 @@ def combine_tiles(
     screens = np.isfinite(limits[0]) or np.isfinite(limits[1])
     tile, column = np.empty((n, WIDTH), np.uint16), np.empty(n, np.int32)
     total, settled = np.empty(WIDTH, np.int32), np.ones(WIDTH, np.bool_)
-    sums = np.empty((4, WIDTH), np.float32)
+    sums = np.empty((5, WIDTH), np.float32)
     signal, std_error = planes[0], planes[1]
     for first in range(0, size, WIDTH):
         width = min(WIDTH, size - first)
