@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import os
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from workbench.calibrate.masters import Master
     from workbench.stack.recipe import Recipe
@@ -121,12 +121,25 @@ def calibrate_flats(stack: xr.DataArray, bias: Any, *, by_colour: bool = False) 
         Float32 [adu].
     """
     base = as_master(bias, "bias")
-    check_pair(base, MasterFrame("flats", "flat", stack[0].data))
-    level = xr.DataArray(base.signal.astype(np.float32), dims=("y", "x"))
-    flats = (stack.astype(np.float32) - level).transpose(*stack.dims)
-    if by_colour:
-        flats = flats * _colour_factors(flats)
-    return set_units(flats, "adu", long_name="flat signal above its bias")
+    check_pair(base, MasterFrame("flats", "flat", np.broadcast_to(np.uint8(0), stack.shape[1:])))
+    factors = _colour_factors(stack, base.signal) if by_colour else None
+
+    def each(frames: NDArray[Any], block_info: Any = None) -> NDArray[np.float32]:
+        first, start = (0, 0) if block_info is None else [place[0] for place in block_info[0]["array-location"][:2]]
+        values = (frames - base.signal[start : start + frames.shape[1]]).astype(np.float32)
+        if factors is not None:
+            for row, column in np.ndindex(2, 2):
+                part = factors[first : first + len(frames), (start + row) % 2, column]
+                values[:, row::2, column::2] *= part[:, None, None]
+        return values
+
+    if stack.chunks is None:
+        flats: Any = each(stack.to_numpy())
+    else:
+        whole = stack.data.rechunk({2: -1})
+        flats = whole.map_blocks(each, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    result = xr.DataArray(flats, dims=stack.dims, coords=stack.coords, name="signal")
+    return set_units(result, "adu", long_name="flat signal above its bias")
 
 
 def overexposed(rows: pd.DataFrame, saturation: float | None = None) -> tuple[Problem, ...]:
@@ -171,25 +184,20 @@ def _too_bright(source: Any, saturation: float | None) -> str:
     return ""
 
 
-def _colour_factors(flats: xr.DataArray) -> xr.DataArray:
-    """Return by what each colour of each frame is multiplied, dims ``frame, y, x``."""
-    n, rows, columns = flats.shape
-    levels = np.ones((n, 2, 2))
-    for row, column in np.ndindex(2, 2):
-        colour = flats[:, row::2, column::2]
-        step = max(1, int((colour[0].size / _LEVEL_SAMPLE) ** 0.5))
-        levels[:, row, column] = [float(np.median(frame.to_numpy())) for frame in colour[:, ::step, ::step]]
-    bad = np.argwhere(~(levels > 0))
-    if bad.size:
-        name = str(flats["file"].to_numpy()[bad[0][0]]) if "file" in flats.coords else f"flat {bad[0][0] + 1}"
-        raise InputError(name, "has a colour without light", "leave it out, or subtract the bias that belongs to it")
-    factors = (levels[:1] / levels).astype(np.float32)
-    down, across = np.arange(rows) % 2, np.arange(columns) % 2
-    lazy: Any = factors
-    if flats.chunks is not None:
-        lazy = da.from_array(factors, chunks=(1, 2, 2))  # type: ignore[no-untyped-call]
-    whole = lazy[:, down][:, :, across]
-    return xr.DataArray(whole, dims=("frame", "y", "x"))
+def _colour_factors(stack: xr.DataArray, bias: NDArray[Any]) -> NDArray[np.float32]:
+    """Return by what each colour of each frame is multiplied, shape (frame, 2, 2)."""
+    levels = np.ones((stack.shape[0], 2, 2))
+    step = 2 * max(1, int((stack[0].size / 4 / _LEVEL_SAMPLE) ** 0.5))
+    for number, frame in enumerate(stack):
+        values = frame.to_numpy() - bias
+        for row, column in np.ndindex(2, 2):
+            levels[number, row, column] = np.median(values[row::step, column::step])
+        if not (levels[number] > 0).all():
+            name = str(frame["file"].to_numpy()) if "file" in frame.coords else f"flat {number + 1}"
+            raise InputError(
+                name, "has a colour without light", "leave it out, or subtract the bias that belongs to it"
+            )
+    return (levels[:1] / levels).astype(np.float32)
 
 
 def _shape(rows: pd.DataFrame) -> tuple[int, int] | None:
