@@ -167,7 +167,7 @@ def _screened(rejection: Rejection) -> tuple[float, float] | None:
     if isinstance(rejection, NoRejection):
         return math.inf, math.inf
     if isinstance(rejection, WinsorizedSigmaClip) and rejection.cutoff is None:
-        return rejection.low, rejection.high
+        return float(rejection.low), float(rejection.high)  # of integers another loop would be compiled
     return None
 
 
