@@ -7,6 +7,7 @@ from workbench.show.explore_difference import explore_difference, plot_differenc
 from workbench.show.explore_methods import explore_methods, plot_methods_model
 from workbench.show.explore_noise_budget import explore_noise_budget, plot_noise_budget_model
 from workbench.show.explore_plan import explore_plan, plot_plan_model
+from workbench.show.explore_rejection import explore_rejection, plot_rejection_model
 from workbench.show.explore_temperature import explore_temperature, plot_temperature_model
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "explore_methods",
     "explore_noise_budget",
     "explore_plan",
+    "explore_rejection",
     "explore_temperature",
     "plot_dark_mean_model",
     "plot_difference",
     "plot_methods_model",
     "plot_noise_budget_model",
     "plot_plan_model",
+    "plot_rejection_model",
     "plot_temperature_model",
 ]
