@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.show.explore_dark_mean import explore_dark_mean, plot_dark_mean_model
 from workbench.show.explore_difference import explore_difference, plot_difference
+from workbench.show.explore_light_calibration import explore_light_calibration, plot_light_calibration_model
 from workbench.show.explore_methods import explore_methods, plot_methods_model
 from workbench.show.explore_noise_budget import explore_noise_budget, plot_noise_budget_model
 from workbench.show.explore_plan import explore_plan, plot_plan_model
@@ -13,6 +14,7 @@ from workbench.show.explore_temperature import explore_temperature, plot_tempera
 __all__ = [
     "explore_dark_mean",
     "explore_difference",
+    "explore_light_calibration",
     "explore_methods",
     "explore_noise_budget",
     "explore_plan",
@@ -20,6 +22,7 @@ __all__ = [
     "explore_temperature",
     "plot_dark_mean_model",
     "plot_difference",
+    "plot_light_calibration_model",
     "plot_methods_model",
     "plot_noise_budget_model",
     "plot_plan_model",
