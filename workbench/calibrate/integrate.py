@@ -94,20 +94,21 @@ def brightness(stars: pd.DataFrame, reference_stars: pd.DataFrame, registration:
     flux = np.array([table["flux"].to_numpy(np.float64) for table in pair])
     error = np.array([table["flux_error"].to_numpy(np.float64) for table in pair])
     mean, variance = flux.mean(axis=0), (error**2).sum(axis=0)
-    kept = mean > _SURE * np.sqrt(variance)
-    ratio = 1.0
+    sure = (mean > _SURE * np.sqrt(variance)) & (flux[1] > 0)
+    if np.count_nonzero(sure) < _FEWEST:
+        return Brightness(1.0, 0.0, 0)
+    weights = mean / (variance + (_BRIGHT * mean) ** 2)
+    allowed = _CLIP * np.sqrt(variance + (_BRIGHT * mean) ** 2)
+    ratio, kept = float(np.median(flux[0, sure] / flux[1, sure])), sure
     for _ in range(_ROUNDS):
+        before = kept
+        kept = sure & (np.abs(flux[0] - ratio * flux[1]) <= allowed * max(1.0, ratio))
         if np.count_nonzero(kept) < _FEWEST:
             return Brightness(1.0, 0.0, 0)
-        one, two = flux[:, kept]
-        weights = mean[kept] / (variance[kept] + (_BRIGHT * mean[kept]) ** 2)
-        ratio = float(np.sum(weights * one) / np.sum(weights * two))
-        off = flux[0] - ratio * flux[1]
-        allowed = _CLIP * np.sqrt(variance + (_BRIGHT * mean) ** 2)
-        again = kept & (np.abs(off) <= allowed)
-        if np.array_equal(again, kept):
+        ratio = float(np.sum((weights * flux[0])[kept]) / np.sum((weights * flux[1])[kept]))
+        if np.array_equal(before, kept):
             break
-        kept = again
+    weights, one, two = weights[kept], *flux[:, kept]
     left = weights * (one - ratio * two)
     std_error = float(np.sqrt(np.sum(left**2)) / np.sum(weights * two))
     area = registration.scale**2
