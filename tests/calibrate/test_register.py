@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from star_fields import exposed, moved, strewn, transformation
 
-from workbench.calibrate.projective import fit_affine, fit_projective, fit_similarity
+from workbench.calibrate.projective import fit_affine, fit_projective
 from workbench.calibrate.register import RegistrationError, register
 from workbench.calibrate.stars import find_stars
 
@@ -140,7 +140,7 @@ def test_lists_are_not_changed():
     pd.testing.assert_frame_equal(two, before[1])
 
 
-@pytest.mark.parametrize("fit", [fit_similarity, fit_affine, lambda p, q: fit_projective(p, q, np.ones(len(p))).matrix])
+@pytest.mark.parametrize("fit", [fit_affine, lambda p, q: fit_projective(p, q, np.ones(len(p))).matrix])
 def test_every_fit_finds_an_exact_transformation(fit):
     rng = np.random.default_rng(12)
     points = rng.uniform(0, 4000, (20, 2))

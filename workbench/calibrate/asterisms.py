@@ -1,20 +1,24 @@
-"""Which star of one list is which of another: triangles that look alike propose, the largest agreement decides.
+"""Which star of one list may be which of another: triangles that look alike propose, RANSAC decides afterwards.
 
 Triangles of the brightest stars are compared by two ratios of sides and their sense of turning, which no shift,
 rotation or scale changes (Groth 1986; Valdes et al. 1995). Pairs of stars gather votes from all triangles that look
-alike; the triangles whose pairs have most votes each propose a transformation, and the one that most stars agree with
-wins. That is RANSAC (Fischler and Bolles 1981) with its samples taken in the order of their promise instead of at
-random, so that the same lists always give the same answer.
+alike; the pairs that are each other's first choice are handed on.
+
+Astroalign does all of this and the consensus after it, but refuses frames of the same field: of 15 simulated pairs of
+30 to 400 stars, 15 % of them missing in either and every fifth a false one, it gave up on 5 (few stars, a tilt, half
+an overlap) each time of 12, on three of them after seconds; with what is here :func:`skimage.measure.ransac` matches
+all 15. Other fields, which it refuses too, take it up to 6 s, and it draws from a generator without a seed.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.calibrate.projective import apply, fit_similarity
+from workbench.calibrate.projective import apply
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,22 +26,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
-__all__ = ["PROPOSALS", "nearest_pairs", "propose"]
+__all__ = ["alike_pairs", "nearest_pairs"]
 
-PROPOSALS = 200  # transformations that are tried
-_BRIGHTEST = 25, 60  # stars whose triangles are compared; more, where the fewer do not agree
-_TESTED = 200  # stars that a proposal is tested on
+_BRIGHTEST = 50  # stars whose triangles are compared
 _ALIKE = 0.004  # distance between the ratios of sides of triangles that look alike
 _LOOKS = 6  # triangles that a triangle is compared with, the nearest
 _SHORTEST = 0.1  # of the longest side: below this a side's direction, and so the triangle, says little
 _SIDES_APART = 0.01  # relative difference of sides below which it is not sure which of them is longer
 _TURN = 10.0  # keeps triangles apart that turn the other way
-_NEAR = 6.0  # pixels that a star may be off where a proposal puts it: few stars span a small triangle
-_ENOUGH = 0.5  # of the stars tested: so many agree with nothing but the truth
 
 
-def propose(reference: Floats, frame: Floats) -> Floats | None:
-    """Return the similarity (3 x 3) from reference to frame that most stars agree with; None where there is none.
+def alike_pairs(reference: Floats, frame: Floats) -> tuple[Indices, Indices]:
+    """Return the indices of the stars that are each other's first choice by the triangles that they belong to.
 
     Parameters
     ----------
@@ -46,17 +46,17 @@ def propose(reference: Floats, frame: Floats) -> Floats | None:
     """
     from scipy.spatial import KDTree  # noqa: PLC0415 - only those wait for it who match stars
 
-    tree, tested = KDTree(frame), reference[:_TESTED]
-    best, most = None, 0
-    for n in _BRIGHTEST:
-        for matrix in _proposals(reference[:n], frame[:n]):
-            _, nearest = tree.query(apply(matrix, tested), distance_upper_bound=_NEAR)
-            agree = len(np.unique(nearest)) - int(np.any(nearest == len(frame)))
-            if agree > most:
-                best, most = matrix, agree
-            if most >= _ENOUGH * min(len(tested), len(frame)):
-                return best
-    return best
+    (ours, our_shapes), (theirs, their_shapes) = (_triangles(points[:_BRIGHTEST]) for points in (reference, frame))
+    if not len(ours) or not len(theirs):
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    _, alike = KDTree(their_shapes).query(our_shapes, k=_LOOKS, distance_upper_bound=_ALIKE)
+    found = np.asarray(alike)
+    one, rank = np.nonzero(found < len(theirs))
+    votes = np.zeros((_BRIGHTEST, _BRIGHTEST), dtype=np.int64)
+    np.add.at(votes, (ours[one], theirs[found[one, rank]]), 1)
+    first = votes.argmax(axis=1)
+    pairs = np.flatnonzero((votes.max(axis=1) > 0) & (votes.argmax(axis=0)[first] == np.arange(_BRIGHTEST)))
+    return pairs, first[pairs]
 
 
 def nearest_pairs(matrix: Floats, reference: Floats, frame: Floats, distance: float) -> tuple[Indices, Indices]:
@@ -72,24 +72,6 @@ def nearest_pairs(matrix: Floats, reference: Floats, frame: Floats, distance: fl
     return pairs[mutual], partners[mutual]
 
 
-def _proposals(reference: Floats, frame: Floats) -> Floats:
-    """Return similarities, the most promising first, shape (proposal, 3, 3)."""
-    from scipy.spatial import KDTree  # noqa: PLC0415 - see above
-
-    ours, our_shapes = _triangles(reference)
-    theirs, their_shapes = _triangles(frame)
-    if not len(ours) or not len(theirs):
-        return np.empty((0, 3, 3))
-    _, alike = KDTree(their_shapes).query(our_shapes, k=_LOOKS, distance_upper_bound=_ALIKE)
-    found = np.asarray(alike)
-    one, rank = np.nonzero(found < len(theirs))
-    p, q = ours[one], theirs[found[one, rank]]
-    votes = np.zeros((len(reference), len(frame)), dtype=np.int64)
-    np.add.at(votes, (p, q), 1)
-    order = np.argsort(-votes[p, q].min(axis=1), kind="stable")[:PROPOSALS]
-    return fit_similarity(reference[p[order]], frame[q[order]])
-
-
 def _triangles(points: Floats) -> tuple[Indices, Floats]:
     """Return triangles and what they look like.
 
@@ -99,9 +81,9 @@ def _triangles(points: Floats) -> tuple[Indices, Floats]:
         Indices of the vertices opposite the shortest, the middle and the longest side, shape (triangle, 3); ratios of
         these sides to the longest and the sense of turning, shape (triangle, 3).
     """
-    if len(points) < 3:
-        return np.empty((0, 3), dtype=np.intp), np.empty((0, 3))
-    vertices = np.array(list(combinations(range(len(points)), 3)))
+    vertices = _triples(len(points))
+    if not len(vertices):
+        return vertices, np.empty((0, 3))
     corners = points[vertices]
     sides = np.hypot(*(np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1)).transpose(2, 0, 1))
     order = np.argsort(sides, axis=1)
@@ -112,3 +94,9 @@ def _triangles(points: Floats) -> tuple[Indices, Floats]:
     a, b, c = points[vertices].transpose(1, 2, 0)
     turn = np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
     return vertices, np.column_stack([(short / long)[clear], (middle / long)[clear], _TURN * turn])
+
+
+@cache
+def _triples(n: int) -> Indices:
+    """Return all choices of three of ``n``, shape (choice, 3)."""
+    return np.array(list(combinations(range(n), 3)), dtype=np.intp).reshape(-1, 3)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PARAMETERS", "ProjectiveFit", "apply", "fit_affine", "fit_projective", "fit_similarity", "normalisation"]
+__all__ = ["PARAMETERS", "ProjectiveFit", "apply", "fit_affine", "fit_projective", "normalisation"]
 
 PARAMETERS = 8  # of a 3 x 3 matrix, whose last element is 1
 _STEPS = 20
@@ -30,23 +30,6 @@ def normalisation(points: Floats) -> Floats:
     centre = points.mean(axis=0)
     scale = max(float(np.mean(np.hypot(*(points - centre).T))), 1e-9)
     return np.array([[1 / scale, 0, -centre[0] / scale], [0, 1 / scale, -centre[1] / scale], [0, 0, 1]])
-
-
-def fit_similarity(points: Floats, images: Floats) -> Floats:
-    """Return the 3 x 3 matrix of the rotation, scale and shift that map points best, without mirroring them.
-
-    Takes stacks of pairs too: shapes (..., point, 2) give (..., 3, 3).
-    """
-    p, q = (values[..., 0] + 1j * values[..., 1] for values in (points, images))
-    p_mean, q_mean = p.mean(axis=-1), q.mean(axis=-1)
-    p_off, q_off = p - p_mean[..., None], q - q_mean[..., None]
-    turn = (np.conj(p_off) * q_off).sum(axis=-1) / (np.abs(p_off) ** 2).sum(axis=-1)
-    shift = q_mean - turn * p_mean
-    matrix = np.zeros((*np.shape(turn), 3, 3))
-    matrix[..., 0, 0] = matrix[..., 1, 1] = turn.real
-    matrix[..., 1, 0], matrix[..., 0, 1] = turn.imag, -turn.imag
-    matrix[..., 0, 2], matrix[..., 1, 2], matrix[..., 2, 2] = shift.real, shift.imag, 1
-    return matrix
 
 
 def fit_affine(points: Floats, images: Floats) -> Floats:

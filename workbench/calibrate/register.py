@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.calibrate.asterisms import PROPOSALS, nearest_pairs, propose
-from workbench.calibrate.projective import PARAMETERS, ProjectiveFit, apply, fit_affine, fit_projective
+from workbench.calibrate.asterisms import alike_pairs, nearest_pairs
+from workbench.calibrate.projective import PARAMETERS, ProjectiveFit, apply, fit_projective
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ __all__ = ["Registration", "RegistrationError", "register"]
 
 _FEWEST = 8  # stars: twice what determines the transformation
 _FLOOR = 0.02  # pixel, that no centroid is better than: what the pixels make of a star's shape
-_WIDE = 6.0, 4.0, 3.0, 2.0  # pixels within which stars are paired, while the transformation grows from a similarity
+_TRIALS = 500  # transformations that RANSAC tries, unless it is sure before
+_SURE = 1 - 1e-6
+_AGREES = 2.0  # pixel, that a star may be off where four others put it
+_WIDE = 6.0  # pixel, within which stars are paired that RANSAC did not see
 _SIGMAS = 4.0  # beyond which a pair is wrong: a cosmic ray, a neighbour, a variable pixel under a star
 _TIGHTEST = 0.1  # pixel, within which a pair is never wrong
 _ROUNDS = 10
@@ -104,10 +107,12 @@ def register(
 
     Notes
     -----
-    :mod:`workbench.calibrate.asterisms` proposes a similarity; stars paired by it give an affine transformation and
-    that the projective one, fitted by weighted least squares to pairs within 4 robust standard deviations until these
-    no longer change. ``n`` pairs are accepted when a Poisson law of as many chance pairs as the density of stars and
-    the area searched let expect, times the transformations tried, makes ``n - 4`` of them less likely than 1e-4.
+    :mod:`workbench.calibrate.asterisms` proposes pairs of stars, of which RANSAC (Fischler and Bolles 1981;
+    :func:`skimage.measure.ransac`, seeded) finds those that agree on a projective transformation. All stars are then
+    paired by it, and the transformation fitted by weighted least squares, with its covariance, to pairs within 4 robust
+    standard deviations until these no longer change. ``n`` pairs are accepted when a Poisson law of as many chance
+    pairs as the density of stars and the area searched let expect, times the transformations tried, makes ``n - 4`` of
+    them less likely than 1e-4.
     """
     for table, name in ((stars, file), (reference_stars, "the reference")):
         if len(table) < _FEWEST:
@@ -117,7 +122,7 @@ def register(
                 "leave it out, or look for fainter stars (a lower sigma)",
             )
     reference, frame = (table[["x", "y"]].to_numpy(dtype=np.float64) for table in (reference_stars, stars))
-    start = propose(reference, frame)
+    start = _consensus(reference, frame)
     fit, tolerance = (None, 0.0) if start is None else _grow(start, _errors(reference_stars), reference, frame, stars)
     n = 0 if fit is None else len(fit.residuals)
     if fit is None or n < _FEWEST or _by_chance(n, tolerance, fit.matrix, reference, frame) > _CHANCE:
@@ -137,18 +142,34 @@ def _errors(stars: pd.DataFrame) -> Floats:
     return np.asarray(np.hypot(stars["position_error"].to_numpy(dtype=np.float64), _FLOOR))
 
 
+def _consensus(reference: Floats, frame: Floats) -> Floats | None:
+    """Return the transformation (3 x 3) that most of the proposed pairs agree with; None where there is none."""
+    from skimage.measure import ransac  # noqa: PLC0415 - only those wait for it who match stars
+    from skimage.transform import ProjectiveTransform  # noqa: PLC0415 - likewise
+
+    ours, theirs = alike_pairs(reference, frame)
+    if len(ours) <= PARAMETERS // 2:  # with no more than these any frame is in agreement
+        return None
+    model, _ = ransac(
+        (reference[ours], frame[theirs]),
+        ProjectiveTransform,
+        min_samples=PARAMETERS // 2,
+        residual_threshold=_AGREES,
+        max_trials=_TRIALS,
+        stop_probability=_SURE,
+        rng=0,  # the same lists always give the same answer
+    )
+    mirrored = model is None or not np.linalg.det(model.params[:2, :2]) > 0
+    return None if mirrored else np.asarray(model.params, dtype=np.float64)
+
+
 def _grow(
     matrix: Floats, reference_errors: Floats, reference: Floats, frame: Floats, stars: pd.DataFrame
 ) -> tuple[ProjectiveFit | None, float]:
-    """Pair ever more stars ever more closely; return the fit that its own pairs lead to, and how close these are."""
+    """Pair all stars, ever more closely; return the fit that its own pairs lead to, and how close these are."""
     errors = _errors(stars)
-    for distance in _WIDE:
-        ours, theirs = nearest_pairs(matrix, reference, frame, distance)
-        if len(ours) < _FEWEST:
-            return None, 0.0
-        matrix = fit_affine(reference[ours], frame[theirs])
     before: Any = None
-    distance = _WIDE[-1]
+    distance = _WIDE
     for _ in range(_ROUNDS):
         ours, theirs = nearest_pairs(matrix, reference, frame, distance)
         if len(ours) < _FEWEST:
@@ -159,7 +180,7 @@ def _grow(
             break
         before, matrix = ours, fit.matrix
         middle = float(np.median(np.hypot(*fit.residuals.T)))
-        distance = min(max(_SIGMAS * middle / math.sqrt(2 * math.log(2)), _TIGHTEST), _WIDE[-1])
+        distance = min(max(_SIGMAS * middle / math.sqrt(2 * math.log(2)), _TIGHTEST), _WIDE)
     return fit, distance
 
 
@@ -171,4 +192,4 @@ def _by_chance(n: int, distance: float, matrix: Floats, reference: Floats, frame
     mapped = apply(matrix, reference)
     searched = int(np.all((mapped >= low) & (mapped <= high), axis=1).sum())
     expected = searched * len(frame) * math.pi * distance**2 / max(float(np.prod(high - low)), 1.0)
-    return float(PROPOSALS * pdtrc(n - PARAMETERS // 2 - 1, expected))
+    return float(_TRIALS * pdtrc(n - PARAMETERS // 2 - 1, expected))
