@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.stack.reject_loops import compiled
+from workbench.stack.compiling import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,26 +51,23 @@ def calibrate_rows(
     """
     a, b, mean, pedestal = numbers
     with_first, with_second, with_flat, clip = given
-    rows, columns = light.shape
-    row = np.empty(columns, dtype=np.float64)
     below = 0
-    for y in range(rows):
-        for x in range(columns):
-            row[x] = light[y, x]
-        if with_first:
-            for x in range(columns):
-                row[x] -= a * first[y, x]
-        if with_second:
-            for x in range(columns):
-                row[x] -= b * second[y, x]
-        if with_flat:
-            for x in range(columns):
-                response = np.float64(flat[y, x])
-                row[x] = row[x] * mean / (response if response > 0 else np.nan)
-        for x in range(columns):
-            value = row[x] + pedestal
-            below += value < 0
-            out[y, x] = 0.0 if clip and value < 0 else value
+    for y in range(light.shape[0]):
+        from_row, to_row = light[y], out[y]
+        one, two = first[y if with_first else 0], second[y if with_second else 0]
+        response = flat[y if with_flat else 0]
+        for x in range(from_row.size):  # the compiler takes what is not given out of the loop
+            value = np.float64(from_row[x])
+            if with_first:
+                value -= a * one[x]
+            if with_second:
+                value -= b * two[x]
+            if with_flat:
+                gathered = np.float64(response[x])
+                value = value * mean / (gathered if gathered > 0 else np.nan)
+            value += pedestal
+            below += int(value < 0)
+            to_row[x] = 0.0 if clip and value < 0 else value
     return below
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.stack.compiling import compiled
 from workbench.stack.planes import ALL_REJECTED, NO_VALUE
 from workbench.stack.recipe import METHODS
-from workbench.stack.reject_loops import compiled
 from workbench.stack.rejection import HIGH, KEPT, LOW, MISSING
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.stack.compiling import compiled
 from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap, tally, tally_outside
 from workbench.stack.pixel_loops import pixels_at
-from workbench.stack.reject_loops import compiled
 from workbench.stack.rejection import KEPT, LOW
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """What winsorized sigma clipping keeps of one pixel, and its combination, compiled by Numba: see :mod:`.fast` for why.
 
 Values are integers in ascending order, and what is kept is a run of them, given by where it starts and stops. All that
-is measured from a median is doubled, so that it is an integer too. Numba compiles this into the loops of
-``fast_loops.py`` and does not see that a change here makes them out of date: touch that file too.
+is measured from a median is doubled, so that it is an integer too.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.stack.compiling import compiled
 from workbench.stack.pixel_loops import pixels_at
 from workbench.stack.planes import ALL_REJECTED
 from workbench.stack.recipe import METHODS
-from workbench.stack.reject_loops import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

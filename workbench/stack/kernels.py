@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.stack.compiling import compiled_in_any_order
 from workbench.stack.pixel_loops import (
     ZERO,
     add_first_pair,
     add_pair,
     add_pair_exactly,
-    compiled,
     fill,
     mark,
     pixels_at,
@@ -41,7 +41,7 @@ _CHUNK = 24  # blocks of one frame that are read in a row, for the processor to 
 _EXACT_POWER = 2.0**61 / _BLOCK  # sum d^4 below which sum d^2 < 2^31, since (sum d^2)^2 <= n sum d^4
 
 
-@compiled
+@compiled_in_any_order
 def _add_block(
     frames: NDArray[np.uint64], size: int, pairs: NDArray[np.int64], shift: Integers, work: tuple[Any, ...], sums: Any
 ) -> None:
@@ -84,7 +84,7 @@ def _add_block(
     variances[2] += variance_squares
 
 
-@compiled
+@compiled_in_any_order
 def look(
     frames: NDArray[np.uint64], start: int, stop: int, top: int, out: NDArray[np.bool_], sums: NDArray[np.int64]
 ) -> None:
@@ -99,7 +99,7 @@ def look(
                 mark(frame[block], top, out[block])
 
 
-@compiled
+@compiled_in_any_order
 def _read(
     frames: NDArray[np.uint64], start: int, stop: int, top: int, suspect: NDArray[np.bool_], sums: NDArray[np.int64]
 ) -> None:
@@ -113,7 +113,7 @@ def _read(
             suspect[r] |= low == ZERO or high >= top
 
 
-@compiled
+@compiled_in_any_order
 def _mask(
     frames: NDArray[np.uint64],
     excluded: NDArray[np.bool_],
@@ -136,7 +136,7 @@ def _mask(
     return int(mask.sum())
 
 
-@compiled
+@compiled_in_any_order
 def measure(
     frames: NDArray[np.uint64],
     start: int,

@@ -1,18 +1,19 @@
 """Loops over the pixels of a block of 16-bit frames, compiled by Numba: what :mod:`workbench.stack.kernels` is made of.
 
-They hold no branch and hardly a 64-bit number, so that LLVM runs sixteen pixels at a time. Numba compiles them into
-whatever calls them, and does not see that a change here makes that out of date: touch ``kernels.py`` too.
+They hold no branch and hardly a 64-bit number, so that LLVM runs sixteen pixels at a time.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
+
+from workbench.stack.compiling import compiled_in_any_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ __all__ = [
     "add_first_pair",
     "add_pair",
     "add_pair_exactly",
-    "compiled",
     "fill",
     "mark",
     "pixels_at",
@@ -42,20 +42,6 @@ ZERO = -32768  # how FITS, which knows no unsigned 16-bit integers, stores the v
 EXACT_SQUARE = 2.0**24  # integers up to here are exact in float32
 
 _i16, _u16, _i32, _f32, _i64, _f64 = np.int16, np.uint16, np.int32, np.float32, np.int64, np.float64
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-
-def compiled(function: _Function) -> _Function:
-    """Have a function compiled when it is first called, for threads that run at once.
-
-    Sums may be taken in any order: what must be exact is made of integers. Later processes find the code in a cache
-    beside the module, or in the user's cache folder where that may not be written.
-    """
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "nsz", "contract"}}
-    try:
-        return cast("_Function", njit(cache=True, **options)(function))
-    except RuntimeError:  # Numba's word for no folder that can be written: every process compiles anew
-        return cast("_Function", njit(**options)(function))
 
 
 def _pointer(_typing: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
@@ -70,19 +56,19 @@ def _pointer(_typing: Any, address: Any) -> tuple[Any, Callable[..., Any]]:
 _pointer_to = cast("Callable[[Any], Any]", intrinsic(_pointer))
 
 
-@compiled
+@compiled_in_any_order
 def pixels_at(address: Any, size: int) -> Pixels:
     """Give the pixels that begin at an address, as they are stored."""
     return carray(_pointer_to(address), (size,), _u16)
 
 
-@compiled
+@compiled_in_any_order
 def native(stored: Any) -> Any:
     """Swap the bytes of a big-endian value."""
     return _i16((stored >> _u16(8)) | (stored << _u16(8)))
 
 
-@compiled
+@compiled_in_any_order
 def sum_and_range(frame: Pixels) -> tuple[Any, ...]:
     """Sum the stored values of at most 2**16 pixels, and find the lowest and the highest."""
     total, low, high = _i32(0), _i16(32767), _i16(-32768)
@@ -93,7 +79,7 @@ def sum_and_range(frame: Pixels) -> tuple[Any, ...]:
     return total, low, high
 
 
-@compiled
+@compiled_in_any_order
 def mark(frame: Pixels, top: Any, out: NDArray[np.bool_]) -> None:
     """Mark the pixels that are 0 or reach ``top``."""
     for p in range(frame.size):
@@ -101,7 +87,7 @@ def mark(frame: Pixels, top: Any, out: NDArray[np.bool_]) -> None:
         out[p] |= (value == ZERO) | (value >= top)
 
 
-@compiled
+@compiled_in_any_order
 def fill(frame: Pixels, excluded: NDArray[np.bool_], value: Any, filled: Pixels) -> Any:
     """Copy a frame's pixels, those that are excluded filled, and return the sum of these as they were."""
     total = _i32(0)
@@ -111,7 +97,7 @@ def fill(frame: Pixels, excluded: NDArray[np.bool_], value: Any, filled: Pixels)
     return total
 
 
-@compiled
+@compiled_in_any_order
 def add_first_pair(
     one: Pixels, two: Pixels, twice: Integers, run: Integers, total: Integers, square: Floats, rise: Any
 ) -> tuple[Any, ...]:
@@ -130,7 +116,7 @@ def add_first_pair(
     return square_d, third, fourth
 
 
-@compiled
+@compiled_in_any_order
 def add_pair(
     one: Pixels, two: Pixels, twice: Integers, run: Integers, total: Integers, square: Floats, rise: Any, drop: Any
 ) -> tuple[Any, ...]:
@@ -163,7 +149,7 @@ def add_pair(
     return square_d, square_c, third_d, fourth_d, third_c, fourth_c
 
 
-@compiled
+@compiled_in_any_order
 def add_pair_exactly(
     one: Pixels, two: Pixels, twice: Integers, run: NDArray[np.int64], rise: Any, drop: Any
 ) -> tuple[Any, ...]:
@@ -179,7 +165,7 @@ def add_pair_exactly(
     return square_d, square_c, both
 
 
-@compiled
+@compiled_in_any_order
 def spread(total: Integers, square: Floats, n: int) -> tuple[Any, ...]:
     """Sum ``square``, ``total`` squared, (n - 1) times the variance squared; count the ``square`` that lost digits."""
     squares, totals, variances, inexact = _f64(0), _f64(0), _f64(0), _i64(0)
@@ -195,7 +181,7 @@ def spread(total: Integers, square: Floats, n: int) -> tuple[Any, ...]:
     return squares, totals, variances, inexact
 
 
-@compiled
+@compiled_in_any_order
 def write_maps(frames: NDArray[np.uint64], shift: Integers, fraction: Floats, means: Floats, variances: Floats) -> None:
     """Write mean and variance of every pixel, each frame's ``shift + fraction`` above the first removed before."""
     n, size = len(frames), len(means)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.stack.reject_loops import _HIGH, _LOW, compiled, median_of, negligible, write_run
+from workbench.stack.compiling import compiled
+from workbench.stack.reject_loops import _HIGH, _LOW, median_of, negligible, write_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,22 +15,18 @@ The rules are those of :mod:`workbench.stack.rejection_methods`, taken literally
 neighbours in the sorted column, so each method is a function that returns where its run starts and stops. Sums are
 taken one value after the other in ascending order of the survivors, without fast-math, so that any code which adds in
 that order gives the same bits. Nothing is allocated per pixel.
-
-Numba compiles the small functions into the loops and does not see, in its cache on disk, that a change of one in
-another file makes a loop out of date: ``reject_winsorized.py`` and ``reject_fit.py`` use some of these, so touch them.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from workbench.stack.compiling import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -55,20 +51,6 @@ __all__ = [
 
 _KEPT, _LOW, _HIGH, _MISSING = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
 _NEGLIGIBLE = 1e-12  # of the largest magnitude: a spread, or a median, of no more than rounding is none
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-
-def compiled(function: _Function) -> _Function:
-    """Have a function compiled when it is first called: IEEE arithmetic in the order written, without Python's lock.
-
-    Later processes find the code in a cache beside the module, or in the user's cache folder where that may not be
-    written; with neither, every process compiles anew.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return cast("_Function", njit(cache=True, **options)(function))
-    except RuntimeError:  # Numba's word for no folder that can be written
-        return cast("_Function", njit(**options)(function))
 
 
 @compiled

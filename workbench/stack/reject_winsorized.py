@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.stack.reject_loops import clip, compiled, median_of, negligible, spread, write_run
+from workbench.stack.compiling import compiled
+from workbench.stack.reject_loops import clip, median_of, negligible, spread, write_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

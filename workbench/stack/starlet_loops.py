@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.stack.reject_loops import compiled
+from workbench.stack.compiling import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

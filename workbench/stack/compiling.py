@@ -1,0 +1,94 @@
+"""How loops over pixels are compiled, and where the code is kept until one of their sources changes.
+
+Only modules that are about to run such a loop import this one: it imports Numba. Numba keeps code by the file of the
+function that was called, and does not see a change in the functions that this one calls: a cache of its own would give
+old results after an update. The folder named here changes with every source, so that nothing old is ever found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from numba import config, njit
+from platformdirs import user_cache_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["code_folder", "compiled", "compiled_in_any_order"]
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+_PACKAGE = Path(__file__).parents[1]
+_KEPT = 3  # folders of code: an older version of the package may still be at work
+
+
+def compiled(function: _Function) -> _Function:
+    """Have a function compiled when it is first called: IEEE arithmetic in the order written, without Python's lock.
+
+    A division by zero gives infinity or NaN, as in NumPy, and no error.
+    """
+    return _compiled(function, error_model="numpy")
+
+
+def compiled_in_any_order(function: _Function) -> _Function:
+    """Have a function compiled whose sums may be taken in any order: what must be exact is made of integers."""
+    return _compiled(function, fastmath={"reassoc", "nsz", "contract"})
+
+
+def _compiled(function: _Function, **options: Any) -> _Function:
+    with _kept_in(code_folder()) as kept:
+        return cast("_Function", njit(nogil=True, cache=kept, **options)(function))
+
+
+@contextmanager
+def _kept_in(folder: Path | None) -> Iterator[bool]:
+    settings: Any = config  # whose attributes Numba sets when it starts
+    before = settings.CACHE_DIR
+    if folder is not None:
+        settings.CACHE_DIR = str(folder)  # a function remembers its folder from when it was declared
+    try:
+        yield folder is not None
+    finally:
+        settings.CACHE_DIR = before
+
+
+@cache
+def code_folder() -> Path | None:
+    """Return where compiled code is kept: None where no folder can be written, and every process compiles anew.
+
+    ``$NUMBA_CACHE_DIR`` moves it; else it is beside the package, else in the user's cache folder.
+    """
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(chosen)] if chosen else [_PACKAGE / "stack" / "__pycache__", user_cache_path("dark-frame-workbench")]
+    name = f"loops-{_sources()}"
+    for place in places:
+        with suppress(OSError):
+            (place / name).mkdir(parents=True, exist_ok=True)
+            if os.access(place / name, os.W_OK):
+                _forget_old(place)
+                return place / name
+    return None
+
+
+def _sources() -> str:
+    """Return a digest of every module with a compiled function in it."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        text = path.read_bytes()
+        if b"\n@compiled" in text:
+            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + text)
+    return digest.hexdigest()[:12]
+
+
+def _forget_old(place: Path) -> None:
+    """Remove code of sources that are gone, but for the last ones used."""
+    with suppress(OSError):
+        folders = sorted(place.glob("loops-*"), key=lambda one: one.stat().st_mtime, reverse=True)
+        for folder in folders[_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
