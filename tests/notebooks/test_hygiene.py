@@ -15,6 +15,9 @@ EXPECTED = {
     "02_noise_sources",
     "03_popular_methods",
     "04_dark_current",
+    "05_default_calibration",
+    "07_flat_calibration",
+    "08_master_flat",
     "12_temperature",
     "90_camera_report",
 }
