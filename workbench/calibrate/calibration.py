@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "Calibration"]
 
-_NOTHING = np.empty((0, 0), np.float32)
+_NOTHING = np.empty((1, 1), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["WrittenLight", "write_light", "write_lights"]
 
 _BAND = 2**17  # pixels: a band stays in the cache from reading to writing
-_TOGETHER = 10  # lights that are calibrated in turns, and files that are open at a time
-_LOOKED_AT = 16  # rows in the middle that tell a light's level
+_TOGETHER = 5  # lights that are calibrated in turns, and files that are open at a time
+_LOOKED_AT = 4  # rows in the middle that tell a light's level
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def write_lights(
     calibration, overscan, errors
         For all of them.
     threads
-        How many share the work; as many as there are processors by default.
+        How many share the work; by default twice as many as there are processors, for half of them wait for the disk.
     progress
         Show a bar on stderr when that is a terminal.
 
@@ -153,7 +153,7 @@ def write_lights(
                 bar.update()
         return found
 
-    n = threads or processors()
+    n = threads or 2 * processors()
     share = min(_TOGETHER, max(1, -(-len(sources) // n)))
     groups = [range(start, min(start + share, len(sources))) for start in range(0, len(sources), share)]
     with bar, ThreadPoolExecutor(n) as pool:
