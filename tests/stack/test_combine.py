@@ -420,6 +420,7 @@ def spoil_after(monkeypatch, reads, spoil):
 
     monkeypatch.setattr(FrameSource, "read_stored", reading)
     monkeypatch.setattr(assembly, "row_bands", lambda *about: row_bands(*about, 5000))
+    monkeypatch.setattr(assembly, "_THIN", 0)
 
 
 @pytest.mark.parametrize("options", [{"rejection": "sigma"}, {"range_low": 0}], ids=["fast", "columns"])
@@ -441,6 +442,30 @@ def test_a_file_that_is_spoiled_meanwhile_is_one_line(files, monkeypatch, spoil,
         combine(stack, **options)
     assert str(refused.value).startswith(f"{paths[4]}: {words}")
     assert not combining_threads()
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="this system knows no reading at a place")
+def test_many_frames_are_opened_once_and_read_to_the_end_though_one_is_deleted(files, monkeypatch):
+    stack, paths = files
+    whole = combine(stack, rejection="sigma")
+    spoil_after(monkeypatch, 30, paths[4].unlink)
+    monkeypatch.setattr(assembly, "_THIN", 16)
+    opened, real = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(real(path, *rest)) or opened[-1])
+    assert_same(combine(stack, rejection="sigma"), whole)
+    assert len(opened) == len(paths)
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="this system knows no reading at a place")
+def test_one_of_many_frames_that_is_cut_meanwhile_is_one_line(files, monkeypatch):
+    stack, paths = files
+    spoil_after(monkeypatch, 30, lambda: os.truncate(paths[4], 4000))
+    monkeypatch.setattr(assembly, "_THIN", 16)
+    with pytest.raises(FrameError, match="is truncated: it was cut after its header was read"):
+        combine(stack, rejection="sigma")
 
 
 def test_a_lazy_stack_of_files_that_are_cut_meanwhile_is_one_line_too(files):

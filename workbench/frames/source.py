@@ -8,6 +8,7 @@ for the pixels that were never measured.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,9 @@ class FrameSource:
         """
         return self._values(self.read_stored(start, stop) if self.mappable else self.stored_rows(start, stop))
 
-    def read_stored(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+    def read_stored(
+        self, start: int, stop: int, out: np.ndarray | None = None, descriptor: int | None = None
+    ) -> np.ndarray:
         """Read the rows ``start`` to ``stop - 1`` as they are stored, where :attr:`mappable`, into ``out`` if given.
 
         Slower than a map by one copy, and proof against files that are cut while they are read: to touch a map of what
@@ -115,6 +118,8 @@ class FrameSource:
             Rows.
         out
             Contiguous array of the stored type that holds them; None for a new one, of shape (rows, columns).
+        descriptor
+            Of the file, where it is open already; any number of threads may read by it at once.
 
         Raises
         ------
@@ -131,10 +136,15 @@ class FrameSource:
             raise ValueError(f"{stored.nbytes} bytes, or with gaps, for {stop - start} rows of {width} bytes")
         left = stored.reshape(-1).view(np.uint8).data
         try:
-            with Path(self.path).open("rb", buffering=0) as file:
-                file.seek(self.offset + start * width)
-                while left and (got := file.readinto(left)):
-                    left = left[got:]
+            if descriptor is not None:
+                place = self.offset + start * width
+                while left and (got := os.preadv(descriptor, [left], place)):
+                    left, place = left[got:], place + got
+            else:
+                with Path(self.path).open("rb", buffering=0) as file:
+                    file.seek(self.offset + start * width)
+                    while left and (got := file.readinto(left)):
+                        left = left[got:]
         except OSError as error:
             raise self._unreadable(error) from error
         if left:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "Mask", "combine_files", "combine_here", "files_of", "row_bands", "warm_up"]
 
+_THIN = 16  # rows
+_MOST_OPEN = 256  # files: systems allow 1024 or more
 _BAND_BYTES = 4 * 2**20  # of what is read at once: many small tasks, which stay in the processor's cache
 
 
@@ -90,8 +95,42 @@ def row_bands(shape: tuple[int, ...], itemsize: int, band_bytes: int = _BAND_BYT
         yield slice(start, min(start + rows, shape[1]))
 
 
-def combine_files(sources: Sequence[FrameSource], rows: slice, missing: BoolArray | None, plan: Plan) -> Planes:
-    """Read a band of every frame, and combine it.
+class OpenFiles:
+    """The files of many frames, kept open from band to band: to open one takes longer than to read two rows of it.
+
+    Of few frames, whose bands are thick, and where the system knows no reading at a place, none is.
+    """
+
+    def __init__(self, sources: Sequence[FrameSource], bands: Sequence[slice]) -> None:
+        thin = bool(bands) and bands[0].stop - bands[0].start < _THIN
+        self._sources = sources[:_MOST_OPEN] if thin and hasattr(os, "preadv") else ()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> tuple[int | None, ...]:
+        """Give the descriptor of each file; None of those that are to be opened each time."""
+        numbers: list[int | None] = []
+        for source in self._sources:
+            with suppress(OSError):  # too many, or gone: whoever reads it will say so
+                number = os.open(source.path, os.O_RDONLY)
+                self._stack.callback(os.close, number)
+                numbers.append(number)
+                continue
+            numbers.append(None)
+        return tuple(numbers)
+
+    def __exit__(self, *_: object) -> None:
+        """Close them all."""
+        self._stack.close()
+
+
+def combine_files(
+    sources: Sequence[FrameSource],
+    rows: slice,
+    missing: BoolArray | None,
+    plan: Plan,
+    descriptors: Sequence[int | None] = (),
+) -> Planes:
+    """Read a band of every frame, by descriptors of the first ones if any, and combine it.
 
     Raises
     ------
@@ -102,9 +141,9 @@ def combine_files(sources: Sequence[FrameSource], rows: slice, missing: BoolArra
     first = sources[0]
     shape = len(sources), (rows.stop - rows.start) * first.shape[1]
     values = np.empty(shape, ">i2" if stored else first.values_dtype)
-    for source, band in zip(sources, values, strict=True):
+    for source, band, descriptor in zip_longest(sources, values, descriptors):
         if stored:
-            source.read_stored(rows.start, rows.stop, out=band)
+            source.read_stored(rows.start, rows.stop, band, descriptor)
         else:
             band[:] = source.read_rows(rows.start, rows.stop).reshape(-1)
     return combine_values(values, missing, plan, stored=stored)
@@ -134,33 +173,39 @@ def combine_here(stack: xr.DataArray, plan: Plan, mask: Mask, *, threads: int | 
     n_frames, height, width = stack.shape
     whole = Assembly((height, width), plan)
     sources = files_of(stack)
+    cut = [] if sources is None else list(row_bands(stack.shape, stack.dtype.itemsize))
+    with OpenFiles(sources or (), cut) as descriptors:
 
-    def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
-        whole.add(rows, combine_files(sources, rows, mask.band(rows), plan))
-        return rows
+        def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
+            whole.add(rows, combine_files(sources, rows, mask.band(rows), plan, descriptors))
+            return rows
 
-    def from_memory(rows: slice, values: NDArray[Any]) -> slice:
-        whole.add(rows, combine_values(values.reshape(n_frames, -1), mask.band(rows), plan))
-        return rows
+        def from_memory(values: NDArray[Any], rows: slice) -> slice:
+            whole.add(rows, combine_values(values.reshape(n_frames, -1), mask.band(rows), plan))
+            return rows
 
-    if sources is None:
-        calls: Iterator[Any] = ((from_memory, rows, values) for rows, values in bands(stack))
-    else:
-        calls = ((from_files, sources, rows) for rows in row_bands(stack.shape, stack.dtype.itemsize))
-    n_threads = threads or processors()
+        if sources is None:
+            calls: Iterator[Any] = ((from_memory, values, rows) for rows, values in bands(stack))
+        else:
+            calls = ((from_files, sources, rows) for rows in cut)
+        with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
+            _in_threads(calls, threads or processors(), bar)
+    return whole
+
+
+def _in_threads(calls: Iterator[Any], n_threads: int, bar: Any) -> None:
+    """Call one after the other, a few ahead of those that are waited for; each returns its rows."""
     waiting: deque[Future[slice]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="combine")
     try:
-        with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
-            for call in calls:
-                waiting.append(pool.submit(*call))
-                if len(waiting) > 2 * n_threads:
-                    _advance(bar, waiting)
-            while waiting:
+        for call in calls:
+            waiting.append(pool.submit(*call))
+            if len(waiting) > 2 * n_threads:
                 _advance(bar, waiting)
+        while waiting:
+            _advance(bar, waiting)
     finally:
         pool.shutdown(cancel_futures=True)  # whatever was raised: no thread is left behind
-    return whole
 
 
 def _advance(bar: Any, waiting: deque[Future[slice]]) -> None:
