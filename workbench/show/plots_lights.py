@@ -212,9 +212,10 @@ def plot_stretched(
         Black at 0 and white at 1; pixels without a value are black.
     """
     n_rows = -(-len(images) // columns)
-    figure = new_picture(4.9 * columns, 3.9 * n_rows)
-    panels = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     part = (slice(None), slice(None)) if window is None else window
+    height, width = next(iter(images.values()))[0][part].shape
+    figure = new_picture(4.9 * columns, (0.75 + 4.2 * height / width) * n_rows)
+    panels = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (title, (image, stretch)) in zip(panels, images.items(), strict=False):
         height, width = image.shape
         top, bottom, _ = part[0].indices(height)
@@ -222,7 +223,7 @@ def plot_stretched(
         dress(axes, title=title, x="column [pixel]", y="row [pixel]")
         axes.imshow(
             np.nan_to_num(stretch(image[part])), cmap=IMAGE_CMAP, vmin=0, vmax=1,
-            extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5), interpolation="nearest",
+            extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5), interpolation="nearest", aspect="auto",
         )  # fmt: skip
     for axes in panels[len(images) :]:
         axes.set_visible(False)
