@@ -4,7 +4,8 @@ Run as ``python tests/benchmarks/master.py``; ``--help`` tells of more frames, o
 how the time grows. The frames are 16-bit FITS of 4656 x 3522 pixels with glow, hot pixels and cosmic rays, warm in the
 page cache; the method is winsorized 4/3 (ccdproc has none: its nearest, one pass of sigma clipping about the median).
 "Pixels alone" are the combined pixels in a plain FITS file; "combine" is the command, which also reads all headers,
-hashes all files, looks for frames that do not belong and keeps a record, with errors and counts but for --no-maps.
+hashes all files, looks for frames that do not belong and keeps a record, with errors and counts; --quick leaves all
+of that out.
 All take turns, so that a noisy machine slows all alike. "In process" is a call in a warm process, written file
 included; the others are whole processes from start to exit. Memory is what the kernel holds for a process at its peak
 and cannot give back (RssAnon): mapped files are not in it, the interpreter and its libraries' data are.
@@ -179,7 +180,7 @@ def commands(files: list[Path], home: Path, threads: int, peers: list[str]) -> d
     program = [sys.executable, "-m", "workbench", "combine", *names, "--threads", str(threads), "--overwrite"]
     found = {
         "pixels alone, program": [sys.executable, __file__, *names, "--alone", str(home / "alone.fits")],
-        "combine --no-maps": [*program, "--no-maps", "-o", str(home / "recorded.fits")],
+        "combine --quick": [*program, "--quick", "-o", str(home / "recorded.fits")],
         "combine": [*program, "-o", str(home / "full.fits")],
     }
     if "siril" in peers and shutil.which("siril-cli"):

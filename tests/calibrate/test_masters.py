@@ -218,6 +218,16 @@ def test_maps_can_be_left_out(master):
     assert "std_error" not in read_master(made.path)
 
 
+def test_a_quick_master_has_the_same_pixels_and_says_what_it_lacks(master, shoot):
+    whole, quick = master(), master(name="quick.fits", quick=True)
+    assert set(quick.combination.arrays) == {"signal"}
+    back = read_master(quick.path)
+    np.testing.assert_array_equal(back["signal"], read_master(whole.path)["signal"])
+    assert [one.rule for one in quick.problems] == ["were neither hashed nor looked at for what does not belong"]
+    (told,) = check_inputs(quick.path, shoot())
+    assert "keeps no hashes of its frames" in told.rule
+
+
 def test_minima_have_no_errors(master):
     assert "ERR" not in [one[1] for one in fits.info(master(method="min", rejection="none").path, output=False)]
 

@@ -360,7 +360,7 @@ def test_a_recipe_is_told_in_words():
     recipe = recipe_of(method="mean", rejection="sigma", low=2, normalisation="additive_scaling", weights="noise")
     assert (
         recipe.words
-        == "mean, sigma clipping, 2 low, 3 high, additive with scaling normalisation (mad), weights by noise"
+        == "mean, sigma clipping, 2 low, 3 high, additive with scaling normalisation (biweight), weights by noise"
     )
     assert recipe_of(range_high=65535).words.endswith("without samples >= 65535 adu")
 

@@ -49,7 +49,7 @@ _TEXTS = ("file", "sha256", "datasum", "date")
 
 def write_master(
     path: str | os.PathLike[str],
-    data: xr.Dataset,
+    data: Mapping[str, Any] | xr.Dataset,
     inputs: pd.DataFrame,
     header: fits.Header,
     *,
@@ -62,8 +62,8 @@ def write_master(
     path
         Where to; its folder must exist. A file that is there is replaced.
     data
-        ``Combination.data``: dims ``y, x``; ``signal`` and, where they are there, ``std_error``, ``rejected_low``,
-        ``rejected_high``, ``n_kept`` and ``flags``.
+        ``Combination.data`` or its arrays, shape (y, x): ``signal`` and, where they are there, ``std_error``,
+        ``rejected_low``, ``rejected_high``, ``n_kept`` and ``flags``.
     inputs
         A row a frame: ``file``, ``sha256``, ``datasum`` and numbers.
     header
@@ -151,6 +151,8 @@ def check_inputs(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
     """
     master = read_master(path)
     found = []
+    if not all(master["sha256"].to_numpy()):
+        return [Problem(str(path), "keeps no hashes of its frames: it was made in haste", "combine it without --quick")]
     for file, sha256, datasum in zip(*(master[name].to_numpy() for name in ("file", "sha256", "datasum")), strict=True):
         place = Path(folder, file)
         if not place.is_file():

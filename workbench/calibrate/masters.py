@@ -18,7 +18,7 @@ from workbench.calibrate.master_header import master_header
 from workbench.calibrate.suspects import find_suspects
 from workbench.errors import InputError, NotMeasurableError
 from workbench.frames.identity import check_unchanged, identities_of
-from workbench.frames.load import load_stack
+from workbench.frames.load import frame_files, load_stack
 from workbench.results import Problem
 from workbench.stack.combine import Combination, combine
 from workbench.stack.noise_evaluation import NoiseEvaluation, mrs_noise
@@ -82,9 +82,9 @@ class Master:
     @cached_property
     def std_error(self) -> float | None:
         """Median of the standard errors of pixels in the middle [adu]: temporal noise; None without a map of them."""
-        if "std_error" not in self.combination.data:
+        if "std_error" not in self.combination.arrays:
             return None
-        errors = _middle(self.combination.data["std_error"].to_numpy())
+        errors = _middle(self.combination.arrays["std_error"])
         known = errors[np.isfinite(errors)]
         return float(np.median(known)) if known.size else None
 
@@ -94,8 +94,8 @@ class Master:
 
     def count(self, flag: int) -> int | None:
         """Count the pixels with a flag of :mod:`workbench.stack.planes`; None without maps."""
-        flags = self.combination.data.get("flags")
-        return None if flags is None else int(np.count_nonzero(flags.to_numpy() & flag))
+        flags = self.combination.arrays.get("flags")
+        return None if flags is None else int(np.count_nonzero(flags & flag))
 
 
 def default_recipe(kind: str) -> dict[str, Any]:
@@ -122,6 +122,7 @@ def make_master(
     overwrite: bool = False,
     compress: bool = False,
     maps: bool = True,
+    quick: bool = False,
     threads: int | None = None,
     client: Client | str | None = None,
     progress: bool = False,
@@ -151,6 +152,8 @@ def make_master(
         Pack counts and flags, without loss.
     maps
         Whether to keep standard errors, counts and flags of all pixels.
+    quick
+        The pixels alone: no maps, no hashes of the frames, no look at their pixels for what does not belong.
     threads, client
         As for :func:`workbench.stack.combine.combine`.
     progress
@@ -184,20 +187,24 @@ def make_master(
     if verdict is not None and kind not in ("dark", "darkflat"):
         raise InputError("verdict", f"is about darks, and these are {kind} frames", "leave it out")
     chosen = recipe_of(**{**default_recipe(kind), **options}) if recipe is None else recipe
-    identities = _identities(used, threads, progress=progress)
-    suspects = find_suspects(used, identities, accept=accept, threads=threads)
-    problems += suspects.problems
-    stays = (~used["file"].isin(suspects.left_out)).to_numpy()
-    used, identities = used[stays], [one for one, stay in zip(identities, stays, strict=True) if stay]
-    check_several(used, problems)
-    processed = check_pixels(used, accept=accept)
+    identities = [] if quick else _identities(used, threads, progress=progress)
+    if quick:
+        rule = "were neither hashed nor looked at for what does not belong"
+        problems.append(Problem(f"{len(used)} frames", rule, "combined; without --quick they are"))
+    else:
+        suspects = find_suspects(used, identities, accept=accept, threads=threads)
+        problems += suspects.problems
+        stays = (~used["file"].isin(suspects.left_out)).to_numpy()
+        used, identities = used[stays], [one for one, stay in zip(identities, stays, strict=True) if stay]
+        check_several(used, problems)
+    processed = () if quick else check_pixels(used, accept=accept)
     problems += processed
     problems += _doubts(chosen, used, kind if preparation is None else "prepared")
-    stack = load_stack(used) if preparation is None else preparation.apply(load_stack(used))
-    combination = combine(stack, chosen, maps=maps, threads=threads, client=client, progress=progress)
-    for source, identity in zip(used["source"], identities, strict=True):
+    stack = frame_files(used) if preparation is None else preparation.apply(load_stack(used))
+    combination = combine(stack, chosen, maps=maps and not quick, threads=threads, client=client, progress=progress)
+    for source, identity in zip(used["source"], identities, strict=not quick):
         check_unchanged(source, identity)
-    noise = _noise(combination, used)
+    noise = None if quick else _noise(combination, used)
     raw = admitted.raw and not processed
     inputs = _inputs(used, identities, combination)
     master = Master(target, kind, combination, inputs, noise, tuple(problems))
@@ -210,7 +217,7 @@ def make_master(
         verdict=verdict,
         noise=noise,
     )
-    write_master(target, combination.data, inputs, header, compress=compress)
+    write_master(target, combination.arrays, inputs, header, compress=compress)
     return master
 
 
@@ -260,7 +267,7 @@ def _doubts(recipe: Recipe, rows: pd.DataFrame, kind: str) -> list[Problem]:
 
 
 def _noise(combination: Combination, rows: pd.DataFrame) -> NoiseEvaluation | None:
-    signal = _middle(combination.data["signal"].to_numpy())
+    signal = _middle(combination.arrays["signal"])
     try:
         return mrs_noise(signal, bayer=bool(rows["bayer_pattern"].notna().all()))
     except NotMeasurableError:
@@ -276,8 +283,8 @@ def _middle(plane: NDArray[Any]) -> NDArray[Any]:
 def _inputs(rows: pd.DataFrame, identities: Sequence[Identity], combination: Combination) -> pd.DataFrame:
     known: dict[str, Any] = {
         "file": [str(file) for file in rows["file"]],
-        "sha256": [one.sha256 for one in identities],
-        "datasum": [str(one.datasum) for one in identities],
+        "sha256": [one.sha256 for one in identities] or [""] * len(rows),
+        "datasum": [str(one.datasum) for one in identities] or [""] * len(rows),
         "date": ["" if pd.isna(date) else date.isoformat(timespec="milliseconds") for date in rows["date"]],
         "exposure": rows["exposure"].to_numpy(np.float64),
         "temperature": rows["temperature"].to_numpy(np.float64),

@@ -46,6 +46,11 @@ def add_combine(parser: Parser) -> None:
         "--verdict", metavar="RESULTS", help="results.json of a report: may these darks be scaled? goes into the header"
     )
     parser.option("--no-maps", action="store_true", help="the pixels alone: no errors, no counts of rejected samples")
+    parser.option(
+        "--quick",
+        action="store_true",
+        help="the pixels alone, and fast: no maps, no hashes of the frames, no look for frames that do not belong",
+    )
     parser.option("--compress", action="store_true", help="pack counts and flags, without loss")
     parser.option("--overwrite", action="store_true", help="replace MASTER")
     parser.option("--threads", metavar="N", type=count, help="default: as many as there are processors")
@@ -70,6 +75,7 @@ def _combine(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         compress=options.compress,
         maps=not options.no_maps,
+        quick=options.quick,
         threads=options.threads,
         client=options.scheduler,
         progress=True,

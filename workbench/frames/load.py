@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -16,12 +16,66 @@ from workbench.units import NOMENCLATURE, set_units
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
+    import dask.array as da
+
 # a band of this size costs a few milliseconds to read: far more than dask's half a millisecond per task
 _BAND_BYTES = 8 * 2**20
 _STACK_BYTES = 96 * 2**20  # what a band of all frames may take: what reads it needs twice as much for a moment
 _ORIGIN = "frames"  # key of a stack's encoding, where xarray keeps what it knows of the files
 _MUST_AGREE = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
 _NOT_FOR_COORDS = frozenset({"source", "problems", "header", "path", "height", "width"})
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Frames that fit one stack, for whoever reads the files without dask, which takes a while to import.
+
+    Parameters
+    ----------
+    sources
+        Where their pixels stand.
+    about
+        What is known of them: name -> an entry a frame.
+    """
+
+    sources: tuple[FrameSource, ...]
+    about: Mapping[str, np.ndarray]
+
+    dims = ("frame", "y", "x")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(frames, rows, columns)."""
+        return len(self.sources), *self.sources[0].shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values, as stored."""
+        return self.sources[0].values_dtype
+
+    def lazy(self) -> xr.DataArray:
+        """Return them as :func:`load_stack` does."""
+        lazy = _lazy(self.sources)
+        frames: xr.DataArray = xr.DataArray(lazy, dims=self.dims, coords=_coords(self.about), name="signal")
+        stack = set_units(frames, NOMENCLATURE["signal"].unit, long_name="signal")
+        stack.encoding[_ORIGIN] = lazy.name, self.sources
+        return stack
+
+
+def frame_files(rows: pd.DataFrame) -> FrameFiles:
+    """Check that the frames in these rows of a catalogue fit one stack; parameters and errors as of :func:`load_stack`.
+
+    Raises
+    ------
+    InputError, MixedStackError
+    """
+    if not len(rows):
+        raise InputError("stack", "has no frames", "widen the selection of catalogue rows")
+    files = [str(file) for file in rows["file"]]
+    sources = _sources(rows, files)
+    _check_agreement(rows, files, sources)
+    about = {str(name): _plain(rows[name]) for name in rows.columns if name not in _NOT_FOR_COORDS}
+    return FrameFiles(sources, about)
 
 
 def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) -> xr.DataArray:
@@ -56,18 +110,8 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
         table = workbench.catalogue("darks")
         load_stack(table[table["exposure"] == 300]).mean("frame").compute()
     """
-    if not len(rows):
-        raise InputError("stack", "has no frames", "widen the selection of catalogue rows")
-    files = [str(file) for file in rows["file"]]
-    sources = _sources(rows, files)
-    _check_agreement(rows, files, sources)
-    lazy = _lazy(sources)
-    frames: xr.DataArray = xr.DataArray(lazy, dims=("frame", "y", "x"), coords=_coords(rows), name="signal")
-    if region is not None:
-        frames = frames.isel(y=region[0], x=region[1])
-    stack = set_units(frames, NOMENCLATURE["signal"].unit, long_name="signal")
-    stack.encoding[_ORIGIN] = lazy.name, sources
-    return stack
+    stack = frame_files(rows).lazy()
+    return stack if region is None else stack.isel(y=region[0], x=region[1])
 
 
 def whole_frames(stack: xr.DataArray) -> tuple[FrameSource, ...] | None:
@@ -110,6 +154,8 @@ def _in_words(value: Any) -> str:
 
 
 def _lazy(sources: tuple[FrameSource, ...]) -> da.Array:
+    import dask.array as da  # takes as long to import as a small stack to combine  # noqa: PLC0415
+
     first = sources[0]
     height, width = first.shape
     if all(source.mappable for source in sources):
@@ -135,14 +181,12 @@ def _read_block(sources: Sequence[FrameSource], band: int, block_id: tuple[int, 
     return source.read_rows(start, min(start + band, source.shape[0]))[np.newaxis]
 
 
-def _coords(rows: pd.DataFrame) -> Mapping[Hashable, Any]:
-    """Return what the catalogue knows of each frame as coordinates, with the unit where the vocabulary has one."""
+def _coords(about: Mapping[str, np.ndarray]) -> Mapping[Hashable, Any]:
+    """Return what is known of each frame as coordinates, with the unit where the vocabulary has one."""
     coords: dict[Hashable, Any] = {}
-    for column in rows.columns:
-        if column in _NOT_FOR_COORDS:
-            continue
-        attrs = {"units": NOMENCLATURE[column].unit} if column in NOMENCLATURE else {}
-        coords[column] = ("frame", _plain(rows[column]), attrs)
+    for name, values in about.items():
+        attrs = {"units": NOMENCLATURE[name].unit} if name in NOMENCLATURE else {}
+        coords[name] = ("frame", values, attrs)
     return coords
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from workbench.frames.load import whole_frames
+from workbench.frames.load import FrameFiles, whole_frames
 from workbench.stack.bands import bands
 from workbench.stack.columns import combine_values
 from workbench.stack.fused import processors
@@ -82,9 +82,9 @@ class Mask:
         return frame
 
 
-def files_of(stack: xr.DataArray) -> tuple[FrameSource, ...] | None:
+def files_of(stack: xr.DataArray | FrameFiles) -> tuple[FrameSource, ...] | None:
     """Return where the frames of a stack stand, if any band of them can be read by itself; else None."""
-    sources = whole_frames(stack)
+    sources = stack.sources if isinstance(stack, FrameFiles) else whole_frames(stack)
     return sources if sources is not None and all(source.mappable for source in sources) else None
 
 
@@ -154,7 +154,7 @@ def _as_stored(sources: Sequence[FrameSource], plan: Plan, *, masked: bool) -> b
     return plan.is_fast(sources[0].values_dtype, masked=masked) and {source.dtype for source in sources} == {">i2"}
 
 
-def warm_up(stack: xr.DataArray, plan: Plan, mask: Mask) -> None:
+def warm_up(stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask) -> None:
     """Have the loops ready that a stack needs, by a pixel without meaning."""
     sources, masked = files_of(stack), mask.samples is not None
     stored = sources is not None and _as_stored(sources, plan, masked=masked)
@@ -162,7 +162,9 @@ def warm_up(stack: xr.DataArray, plan: Plan, mask: Mask) -> None:
     combine_values(pixel, np.zeros(1, dtype=np.bool_) if masked else None, plan, stored=stored)
 
 
-def combine_here(stack: xr.DataArray, plan: Plan, mask: Mask, *, threads: int | None, progress: bool) -> Assembly:
+def combine_here(
+    stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask, *, threads: int | None, progress: bool
+) -> Assembly:
     """Combine a stack in threads.
 
     Raises
@@ -184,10 +186,11 @@ def combine_here(stack: xr.DataArray, plan: Plan, mask: Mask, *, threads: int | 
             whole.add(rows, combine_values(values.reshape(n_frames, -1), mask.band(rows), plan))
             return rows
 
-        if sources is None:
-            calls: Iterator[Any] = ((from_memory, values, rows) for rows, values in bands(stack))
+        if sources is not None:
+            calls: Iterator[Any] = ((from_files, sources, rows) for rows in cut)
         else:
-            calls = ((from_files, sources, rows) for rows in cut)
+            whole_stack = stack.lazy() if isinstance(stack, FrameFiles) else stack
+            calls = ((from_memory, values, rows) for rows, values in bands(whole_stack))
         with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
             _in_threads(calls, threads or processors(), bar)
     return whole

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-import dask.array as da
 import numpy as np
 
 from workbench.errors import InputError
@@ -22,6 +21,7 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import dask.array as da
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -82,10 +82,12 @@ class _Spool:
 
     def fill(self, stack: da.Array) -> None:
         """Unpack every chunk once, a few at a time."""
+        from dask.array import store  # imported long ago by whoever made the stack  # noqa: PLC0415
+
         whole = stack.rechunk({2: -1})  # type: ignore[no-untyped-call]
         chunk = math.prod(map(max, whole.chunks)) * self._dtype.itemsize
         workers = max(1, min(os.cpu_count() or 1, _UNPACK_BYTES // (3 * chunk)))
-        da.store(whole, cast("Any", self), lock=False, scheduler="threads", num_workers=workers)
+        store(whole, cast("Any", self), lock=False, scheduler="threads", num_workers=workers)
 
     def __setitem__(self, key: tuple[slice, slice, slice], block: NDArray[Any]) -> None:
         frames, rows, _ = key

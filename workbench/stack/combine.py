@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event, Thread
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from workbench.errors import InputError
+from workbench.frames.load import FrameFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
 from workbench.stack.frame_statistics import FrameStatistics, frame_statistics
@@ -21,11 +23,10 @@ from workbench.stack.normalisation import Coefficients, coefficients
 from workbench.stack.recipe import Recipe, recipe_of
 from workbench.stack.rejection import loop_of
 from workbench.stack.weights import frame_weights
-from workbench.stack.workers import combine_there, connected, statistics_there
 from workbench.units import set_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator, Mapping
 
     from distributed import Client
     from numpy.typing import NDArray
@@ -53,11 +54,12 @@ class Combination:
 
     Parameters
     ----------
-    data
-        Dims ``y, x``. ``signal``, float32 [adu]. With maps also ``std_error``, float32 [adu], of a mean, a median or a
-        sum; ``n_kept``, ``rejected_low`` and ``rejected_high``, how many samples were kept, rejected as too low and as
-        too high, of the smallest unsigned integers that hold the number of frames; ``flags``, uint8: 1 where rejection
-        left no sample and the signal is the median of all, 2 where no frame has a value and the signal is NaN.
+    arrays
+        Shape (y, x); ``data`` holds them as a dataset, with units. ``signal``, float32 [adu]. With maps also
+        ``std_error``, float32 [adu], of a mean, a median or a sum; ``n_kept``, ``rejected_low`` and ``rejected_high``,
+        how many samples were kept, rejected as too low and as too high, of the smallest unsigned integers that hold the
+        number of frames; ``flags``, uint8: 1 where rejection left no sample and the signal is the median of all, 2
+        where no frame has a value and the signal is NaN.
     frames
         A row a frame, in the order of the stack: ``file``, ``exposure``, ``temperature`` where the stack knows them;
         ``weight``; ``location``, ``scale``, ``noise`` [adu] where they were used; ``rejection_factor``,
@@ -65,15 +67,30 @@ class Combination:
         ``share_low``, ``share_high``, the shares of the frame's samples that were rejected.
     recipe
         How they were combined.
+    coords
+        Of the stack's rows and columns, where it has any.
     """
 
-    data: xr.Dataset
+    arrays: Mapping[str, NDArray[Any]]
     frames: pd.DataFrame
     recipe: Recipe
+    coords: Mapping[Hashable, xr.DataArray] = field(default_factory=dict)
+
+    @cached_property
+    def data(self) -> xr.Dataset:
+        """The pixels, with their units."""
+        found = xr.Dataset(coords=self.coords)
+        for name, values in self.arrays.items():
+            unit = "adu" if name in ("signal", "std_error") else "1"
+            found[name] = set_units(xr.DataArray(values, dims=("y", "x")), unit, long_name=_LONG_NAMES[name])
+        if len(self.arrays) > 1 and "std_error" not in self.arrays:
+            method = self.recipe.method
+            found.attrs["std_error"] = f"none: that of a {method} is no matter of the standard deviation alone"
+        return found
 
 
 def combine(
-    stack: xr.DataArray,
+    stack: xr.DataArray | FrameFiles,
     recipe: Recipe | None = None,
     *,
     maps: bool = True,
@@ -89,7 +106,8 @@ def combine(
     ----------
     stack
         Dims ``frame, y, x`` [adu], of any size: what :func:`workbench.frames.load.load_stack` gives, any lazy array
-        made of it, or an array in memory. What is not finite is missing; zero is a value.
+        made of it, or an array in memory; or the files themselves, from :func:`workbench.frames.load.frame_files`. What
+        is not finite is missing; zero is a value.
     recipe
         How; see :class:`workbench.stack.recipe.Recipe`.
     maps
@@ -141,22 +159,32 @@ def combine(
         raise InputError(next(iter(options)), "stands beside a recipe", "give a recipe or its options, not both")
     chosen = recipe_of(**options) if recipe is None else recipe
     _check_stack(stack, threads)
-    left_out = _mask(stack, mask)
-    with connected(client) if isinstance(client, str) else nullcontext(client) as workers:
-        statistics = _statistics(stack, chosen, left_out, workers, progress=progress)
-        plan = _plan(stack, chosen, statistics, maps=maps)
-        if workers is None:
-            loop_of(chosen.rejection)  # imports Numba
-            with _announced(chosen):
-                warm_up(stack, plan, left_out)
-            whole = combine_here(stack, plan, left_out, threads=threads, progress=progress)
-        else:
+    if isinstance(stack, FrameFiles) and (client is not None or mask is not None or chosen.looks_at_frames):
+        stack = stack.lazy()
+    about = _about(stack)
+    left_out = Mask(None) if isinstance(stack, FrameFiles) else _mask(stack, mask)
+    if client is not None and not isinstance(stack, FrameFiles):
+        from workbench.stack.workers import combine_there, connected  # imports dask  # noqa: PLC0415
+
+        with connected(client) if isinstance(client, str) else nullcontext(client) as workers:
+            statistics = _statistics(stack, chosen, left_out, workers, progress=progress)
+            plan = _plan(about, stack.shape[0], chosen, statistics, maps=maps)
             whole = combine_there(workers, stack, plan, left_out, progress=progress)
-    return Combination(_dataset(stack, whole, plan), _frames(stack, whole, plan, statistics), chosen)
+    else:
+        statistics = None
+        if not isinstance(stack, FrameFiles):
+            statistics = _statistics(stack, chosen, left_out, None, progress=progress)
+        plan = _plan(about, stack.shape[0], chosen, statistics, maps=maps)
+        loop_of(chosen.rejection)  # imports Numba
+        with _announced(chosen):
+            warm_up(stack, plan, left_out)
+        whole = combine_here(stack, plan, left_out, threads=threads, progress=progress)
+    coords = {} if isinstance(stack, FrameFiles) else {n: one for n, one in stack.coords.items() if _of_pixels(one)}
+    return Combination(whole.arrays, _frames(about, whole, plan, statistics), chosen, coords)
 
 
-def _check_stack(stack: xr.DataArray, threads: int | None) -> None:
-    if stack.dims != ("frame", "y", "x") or not stack.size:
+def _check_stack(stack: xr.DataArray | FrameFiles, threads: int | None) -> None:
+    if stack.dims != ("frame", "y", "x") or 0 in stack.shape:
         rule = f"has the dims {', '.join(map(str, stack.dims))} and the shape {stack.shape}"
         raise InputError("stack", rule, "give one with frames, dims (frame, y, x), as load_stack does")
     if stack.dtype.kind not in "iuf":
@@ -181,21 +209,24 @@ def _statistics(
     stack: xr.DataArray, recipe: Recipe, mask: Mask, workers: Client | None, *, progress: bool
 ) -> FrameStatistics | None:
     noise = recipe.weights == "noise"
-    if recipe.normalisation == recipe.rejection_normalisation == "none" and not noise:
+    if not recipe.looks_at_frames:
         return None
     if workers is not None:
+        from workbench.stack.workers import statistics_there  # imports dask  # noqa: PLC0415
+
         return statistics_there(workers, stack, recipe.scale, mask, noise=noise, progress=progress)
     return frame_statistics(stack, recipe.scale, noise=noise, mask=mask.samples, progress=progress)
 
 
-def _plan(stack: xr.DataArray, recipe: Recipe, statistics: FrameStatistics | None, *, maps: bool) -> Plan:
-    n = stack.sizes["frame"]
+def _plan(
+    about: Mapping[str, NDArray[Any]], n: int, recipe: Recipe, statistics: FrameStatistics | None, *, maps: bool
+) -> Plan:
     output = _coefficients(statistics, recipe.normalisation, n)
     weights = frame_weights(
         recipe.weights,
         n,
-        files=[str(file) for file in stack["file"].to_numpy()] if "file" in stack.coords else None,
-        exposures=_exposures(stack),
+        files=[str(file) for file in about["file"]] if "file" in about else None,
+        exposures=_exposures(about),
         statistics=statistics,
         factors=output.factor,
     )
@@ -208,10 +239,10 @@ def _coefficients(statistics: FrameStatistics | None, normalisation: str, n_fram
     return coefficients(statistics, normalisation)
 
 
-def _exposures(stack: xr.DataArray) -> NDArray[np.float64] | None:
-    if "exposure" not in stack.coords:
+def _exposures(about: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
+    if "exposure" not in about:
         return None
-    exposures: NDArray[np.float64] = pd.to_numeric(stack["exposure"].to_series()).to_numpy(np.float64, na_value=np.nan)
+    exposures: NDArray[np.float64] = pd.to_numeric(pd.Series(about["exposure"])).to_numpy(np.float64, na_value=np.nan)
     return exposures
 
 
@@ -238,20 +269,21 @@ def _announced(recipe: Recipe) -> Iterator[None]:
         watcher.join()
 
 
-def _dataset(stack: xr.DataArray, whole: Assembly, plan: Plan) -> xr.Dataset:
-    coords = {name: coord for name, coord in stack.coords.items() if set(coord.dims) <= {"y", "x"} and coord.dims}
-    arrays = {}
-    for name, values in whole.arrays.items():
-        unit = "adu" if name in ("signal", "std_error") else "1"
-        arrays[name] = set_units(xr.DataArray(values, dims=("y", "x")), unit, long_name=_LONG_NAMES[name])
-    data = xr.Dataset(arrays, coords=coords)
-    if plan.maps and "std_error" not in arrays:
-        data.attrs["std_error"] = f"none: that of a {plan.recipe.method} is no matter of the standard deviation alone"
-    return data
+def _about(stack: xr.DataArray | FrameFiles) -> Mapping[str, NDArray[Any]]:
+    """Return what is known of the frames: name -> an entry a frame."""
+    if isinstance(stack, FrameFiles):
+        return stack.about
+    return {str(name): one.to_numpy() for name, one in stack.coords.items() if one.dims == ("frame",)}
 
 
-def _frames(stack: xr.DataArray, whole: Assembly, plan: Plan, statistics: FrameStatistics | None) -> pd.DataFrame:
-    table = {name: stack[name].to_numpy() for name in _ABOUT_FRAMES if name in stack.coords}
+def _of_pixels(coord: xr.DataArray) -> bool:
+    return bool(coord.dims) and set(coord.dims) <= {"y", "x"}
+
+
+def _frames(
+    about: Mapping[str, NDArray[Any]], whole: Assembly, plan: Plan, statistics: FrameStatistics | None
+) -> pd.DataFrame:
+    table = {name: about[name] for name in _ABOUT_FRAMES if name in about}
     table["weight"] = plan.weights
     if statistics is not None:
         table |= {"location": statistics.location, "scale": statistics.scale}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import xarray as xr
-from dask.system import cpu_count
 
 from workbench.errors import InputError, NotMeasurableError
 from workbench.frames.load import whole_frames
+from workbench.stack.fused import processors
 from workbench.stack.noise_evaluation import mrs_noise
 from workbench.stack.scale_estimators import levels_of, location_and_scale_of_levels
 
@@ -126,7 +126,7 @@ def _names(stack: xr.DataArray) -> tuple[str, ...]:
 def _at_a_time(stack: xr.DataArray, threads: int | None, *, noise: bool) -> int:
     pixel = (_COUNTED_BYTES if stack.dtype.itemsize <= 2 else _SORTED_BYTES) + (_NOISE_BYTES if noise else 0)
     room = _MOST_BYTES // max(1, pixel * stack.shape[1] * stack.shape[2])
-    return max(1, min(threads or cpu_count(), stack.shape[0], room))
+    return max(1, min(threads or processors(), stack.shape[0], room))
 
 
 def _left_out(mask: BoolArray | xr.DataArray | None, index: int) -> BoolArray | None:

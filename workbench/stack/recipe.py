@@ -97,6 +97,11 @@ class Recipe:
             raise InputError("range_low", rule, "samples at or beyond either limit are rejected: leave room between")
 
     @property
+    def looks_at_frames(self) -> bool:
+        """Whether levels, scales or noises of whole frames are needed before they are combined."""
+        return {self.normalisation, self.rejection_normalisation} != {"none"} or self.weights == "noise"
+
+    @property
     def words(self) -> str:
         """The recipe in a line, for people: what is left at "none" goes without saying."""
         parts = [self.method, self.rejection.words]
