@@ -131,11 +131,12 @@ class FinalResultScene(Scene):
             counts = np.histogram(image - middle, self._edges)[0]
             line.set_ydata(counts / counts.max())
         self._curve.set_ydata(ours(self._middles + level))
-        n, scatter = int(values["n_lights"]), [rounded(one, one / 100)[0] for one in (noise, raw_noise)]
+        n = int(values["n_lights"])
+        many = f"{n} lights of 10 minutes, {10 * n} minutes" if n > 1 else "1 light of 10 minutes, 10 minutes"
+        scatter, raw_scatter = (rounded(one, one / 100)[0] for one in (noise, raw_noise))
         return (
-            f"{n} lights of 10 minutes, {10 * n} minutes: pixels scatter by {scatter[0]} electron; those of the raw "
-            f"light by {scatter[1]}, with its pattern and gradients.\n"
-            f"Left of column {wipe} the integrated light, right of it the raw one. Both are stretched by the same rule, each by its own median and scatter."
+            f"{many}: pixels scatter by {scatter} electron; those of the raw light by {raw_scatter}.\n"
+            f"Left of column {wipe} the integrated light, right of it the raw one; both are stretched by the same rule."
         )
 
 
