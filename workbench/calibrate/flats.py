@@ -12,6 +12,7 @@ from workbench.calibrate.flat_field import check_bias_of_flat
 from workbench.calibrate.light_rules import check_pair
 from workbench.calibrate.master_frame import MasterFrame, as_master
 from workbench.calibrate.masters import Preparation, make_master
+from workbench.calibrate.overscan import overscan_card, subtract_overscan
 from workbench.errors import InputError
 from workbench.results import Problem
 from workbench.stack.fused import processors
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.calibrate.masters import Master
+    from workbench.frames.overscan import Overscan
     from workbench.stack.recipe import Recipe
 
 __all__ = ["calibrate_flats", "make_master_flat", "overexposed"]
@@ -41,6 +43,7 @@ def make_master_flat(
     *,
     bias: Any,
     saturation: float | None = None,
+    overscan: Overscan | None = None,
     **options: Any,
 ) -> Master:
     """Combine flats into a master flat, their bias subtracted.
@@ -58,6 +61,8 @@ def make_master_flat(
         :func:`workbench.calibrate.master_frame.as_master` takes.
     saturation
         Where pixels stop counting [adu]; by default what the headers claim, else a level at which pixels pile up.
+    overscan
+        Subtracted from every flat first, as it was from the frames of the bias.
     **options
         As for :func:`workbench.calibrate.masters.make_master`, fields of the recipe included.
 
@@ -88,7 +93,7 @@ def make_master_flat(
     flat = MasterFrame(
         str(kept["file"].iloc[0]) if len(kept) else "flats",
         "flat",
-        np.empty(_shape(kept) or base.shape, np.uint8),
+        np.empty(_shape(kept, overscan) or base.shape, np.uint8),
         exposure=None if np.isnan(exposure) else float(exposure),
         bias_inside=True,
         settings=_settings(kept),
@@ -97,9 +102,12 @@ def make_master_flat(
     check_pair(base, flat)
     colours = bool(len(kept)) and bool(kept["bayer_pattern"].notna().all())
     cards = {"FLATBIAS": (base.name.rsplit("/", 1)[-1][:60], "what was subtracted from the flats")}
-    preparation = Preparation(
-        lambda stack: calibrate_flats(stack, base, by_colour=colours), bias_inside=False, cards=cards, problems=found
-    )
+
+    def prepare(stack: xr.DataArray) -> xr.DataArray:
+        image = stack if overscan is None else subtract_overscan(stack, overscan)
+        return calibrate_flats(image, base, by_colour=colours)
+
+    preparation = Preparation(prepare, bias_inside=False, cards=cards | overscan_card(overscan), problems=found)
     return make_master(kept, out, recipe, preparation=preparation, **options)
 
 
@@ -200,9 +208,11 @@ def _colour_factors(stack: xr.DataArray, bias: NDArray[Any]) -> NDArray[np.float
     return (levels[:1] / levels).astype(np.float32)
 
 
-def _shape(rows: pd.DataFrame) -> tuple[int, int] | None:
-    shapes = [source.shape for source in rows["source"] if source is not None]
-    return shapes[0] if shapes else None
+def _shape(rows: pd.DataFrame, overscan: Overscan | None) -> tuple[int, int] | None:
+    shapes: list[tuple[int, int]] = [source.shape for source in rows["source"] if source is not None]
+    if not shapes:
+        return None
+    return shapes[0] if overscan is None else overscan.left(shapes[0])
 
 
 def _settings(rows: pd.DataFrame) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def _writing(
     start, stop = max(0, (rows - _LOOKED_AT) // 2), min(rows, (rows + _LOOKED_AT) // 2 + 1)
     looked_at = source.read_rows(start, stop) if whole is None else whole[start:stop]
     check_level(looked_at, calibration, start, source.path)
-    begun = begun_header(light_header(source) if header is None else header, (rows, columns), calibration)
+    begun = begun_header(light_header(source) if header is None else header, (rows, columns), calibration, overscan)
     with whole_file(target) as part, part.open("wb", buffering=0) as file:
         file.seek(len(header_unit(begun)))
         below = total = 0

@@ -13,9 +13,11 @@ from workbench import __version__
 from workbench.calibrate.master_header import MADE_BY, text_card
 from workbench.frames.formats import read_frame_file
 from workbench.frames.identity import datasum
+from workbench.frames.sections import SECTIONS
 
 if TYPE_CHECKING:
     from workbench.calibrate.calibration import Calibration
+    from workbench.frames.overscan import Overscan
     from workbench.frames.source import FrameSource
 
 __all__ = ["begun_header", "header_unit", "light_header"]
@@ -60,7 +62,9 @@ def _value(text: str) -> Any:
     return text_card(said)[:_LONGEST]
 
 
-def begun_header(cards: fits.Header, shape: tuple[int, int], calibration: Calibration) -> fits.Header:
+def begun_header(
+    cards: fits.Header, shape: tuple[int, int], calibration: Calibration, overscan: Overscan | None = None
+) -> fits.Header:
     """Return the header of a calibrated light before its pixels are known: what they tell is 0.
 
     Parameters
@@ -71,6 +75,8 @@ def begun_header(cards: fits.Header, shape: tuple[int, int], calibration: Calibr
         (rows, columns) of float32.
     calibration
         What is done.
+    overscan
+        What was done before: the cards are still those of the whole frame.
     """
     structure = [
         ("SIMPLE", True, "conforms to FITS standard"),
@@ -83,10 +89,24 @@ def begun_header(cards: fits.Header, shape: tuple[int, int], calibration: Calibr
         ("BUNIT", "adu", "as the frames are stored"),
     ]
     header = fits.Header(structure)
-    header.extend(cards.cards, update=True)
+    header.extend((cards if overscan is None else _cut_header(cards, overscan)).cards, update=True)
     header.extend([(key, *told) for key, told in _facts(calibration).items()], update=True)
+    if overscan is not None:
+        header["HISTORY"] = text_card(f"overscan: {overscan.words}")
     header["HISTORY"] = text_card(f"calibrated: {calibration.words}")
     header.extend([("DATASUM", "0", "of this data unit"), ("CHECKSUM", "0" * 16, "of this unit")])
+    return header
+
+
+def _cut_header(cards: fits.Header, overscan: Overscan) -> fits.Header:
+    """Take away the sections, which are those of the whole frame, and move the sky along with the image."""
+    header = cards.copy()
+    for key in SECTIONS:
+        header.remove(key, ignore_missing=True)
+    rows, columns = overscan.image or (slice(0), slice(0))
+    for key, start in (("CRPIX1", columns.start or 0), ("CRPIX2", rows.start or 0)):
+        if isinstance(header.get(key), int | float):
+            header[key] -= start
     return header
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from workbench.calibrate import light_rules as rules
 from workbench.calibrate.calibration import Calibrated, Calibration
-from workbench.calibrate.flat_field import flat_field
+from workbench.calibrate.flat_field import FlatField, flat_field
 from workbench.calibrate.master_frame import as_master
 from workbench.errors import InputError
 from workbench.units import set_units
@@ -18,7 +18,6 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from workbench.calibrate.flat_field import FlatField
     from workbench.calibrate.master_frame import MasterFrame
     from workbench.calibrate.uncertainty import ErrorModel
     from workbench.results import Verdict
@@ -210,7 +209,7 @@ def calibrate_stack(stack: xr.DataArray, calibration: Calibration) -> xr.DataArr
 
 
 def _bias_of_flat(flat: Any, flat_bias: Any, bias: MasterFrame) -> Any:
-    if flat_bias is None and as_master(flat, "flat").bias_inside:
+    if flat_bias is None and not isinstance(flat, FlatField) and as_master(flat, "flat").bias_inside:
         return bias
     return flat_bias
 

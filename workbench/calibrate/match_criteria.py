@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.results import rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from workbench.results import Measurement
 
@@ -26,6 +26,7 @@ __all__ = [
     "exposure_tolerance",
     "in_words",
     "missing",
+    "same_settings",
     "sameness",
     "shape_of",
     "tolerances",
@@ -138,10 +139,21 @@ def exposure_tolerance(exposure: float) -> float:
 
 def dark_criteria(light: Row, rows: pd.DataFrame, allowed: Tolerances, *, scalable: bool) -> Iterator[Criterion]:
     """Yield how a set of darks stands to a light, criterion by criterion."""
-    for name in SAME:
-        yield sameness(name, light, rows.iloc[0])
+    yield from same_settings(SAME, light, rows.iloc[0])
     yield _exposure(light, rows, scalable=scalable)
     yield _temperature(light, rows, allowed)
+
+
+def same_settings(names: Iterable[str], light: Row, other: pd.Series) -> Iterator[Criterion]:
+    """Yield how a set of frames stands to the light in what has to be the same, and in their overscan where one is."""
+    yield from (sameness(name, light, other) for name in names)
+    one, two = (None if missing(row.get("overscan")) else row["overscan"] for row in (light, other))
+    if one == two:
+        if one is not None:
+            yield Criterion("overscan", one, two, None, ok=True, reason="overscan alike", miss=0.0)
+        return
+    reason = f"its overscan is {two or 'not subtracted'}, the light's {one or 'not subtracted'}"
+    yield Criterion("overscan", one, two, None, ok=False, reason=reason, miss=math.inf)
 
 
 def sameness(name: str, light: Row, other: pd.Series) -> Criterion:
@@ -172,6 +184,8 @@ def _exposure(light: Row, rows: pd.DataFrame, *, scalable: bool) -> Criterion:
         reason = f"exposure {two:g} s, within {allowed:.3g} s"
     elif scaled:
         reason = f"exposure {two:g} s, to be scaled down by {one / two:.4g}"
+    elif scalable:
+        reason = f"its exposure is {two:g} s, the light's {one:g} s: a dark is never scaled up"
     else:
         reason = f"its exposure is {two:g} s, the light's {one:g} s: within {allowed:.3g} s is allowed"
     return Criterion("exposure", one, two, allowed, near or scaled, reason, 0.0 if near else off / allowed)

@@ -14,7 +14,7 @@ from workbench.calibrate.match_criteria import (
     exposure_tolerance,
     in_words,
     missing,
-    sameness,
+    same_settings,
     shape_of,
     tolerances,
 )
@@ -104,7 +104,7 @@ def match_flat(light: Row, candidates: pd.DataFrame) -> Match:
     Of several sets the one shot nearest in time is chosen; a filter that only one of both names does not match.
     """
     same = (*SAME, "filter")
-    sets = [_Set(rows, tuple(sameness(name, light, rows.iloc[0]) for name in same)) for rows in _sets(candidates)]
+    sets = [_Set(rows, tuple(same_settings(same, light, rows.iloc[0]))) for rows in _sets(candidates)]
     return _chosen(light, sets, "flat")
 
 
@@ -150,7 +150,10 @@ def _sets(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
             same = value == before if value is None or before is None else abs(value - before) <= _gap(name, value)
             steps[name] += not same or steps[name] < 0
             last[name] = value
-        told = [shape_of(row) if name == "shape" else row.get(name) for name in (*SAME, "set_temperature", "filter")]
+        told = [
+            shape_of(row) if name == "shape" else row.get(name)
+            for name in (*SAME, "set_temperature", "filter", "overscan")
+        ]
         own = number if bool(row.get("master", False)) else -1
         keys.append((*("" if missing(one) else str(one) for one in told), steps["exposure"], steps["temperature"], own))
     for _, members in ordered.groupby(pd.Series(keys, index=ordered.index), sort=False):

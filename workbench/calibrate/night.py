@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from workbench.calibrate.night_image import Registered, integrate_target
+from workbench.calibrate.night_lights import calibrate_light, prepare
 from workbench.calibrate.night_record import NightRecord
 from workbench.calibrate.night_registration import Calibrated, register_light, stars_of
-from workbench.calibrate.night_steps import (
-    NightOptions,
-    Workshop,
-    calibrate_light,
-    in_threads,
-    make_masters,
-    prepare,
-)
+from workbench.calibrate.night_steps import NightOptions, Workshop, in_threads, make_masters
 from workbench.errors import InputError, NotMeasurableError
 from workbench.results import Problem
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.calibrate.integrate import integrate
+from workbench.calibrate.light_header import light_header
 from workbench.calibrate.master_files import write_master
 from workbench.calibrate.master_header import master_header, text_card
-from workbench.calibrate.night_files import header_of, set_sky
+from workbench.calibrate.night_files import set_sky
 from workbench.calibrate.night_record import made_from
 from workbench.errors import NotMeasurableError
 from workbench.frames.formats import read_frame_file
@@ -66,7 +67,7 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
     noise = _noise(data["signal"].to_numpy())
     inputs = _inputs(shop, lights, rows, found)
     header = master_header(rows, found.recipe, _cards(lights, rows), bias_inside=False, verdict=None, noise=noise)
-    set_sky(header, header_of(_reference_row(lights)))
+    set_sky(header, light_header(rows["source"].iloc[0]))  # registered lights have the sky of what they lie on
     write_master(shop.out / file, data, inputs, header, compress=shop.options.compress)
     coverage = data["coverage"].to_numpy()
     return shop.finish(
@@ -97,10 +98,6 @@ def _reference(lights: list[Registered]) -> int:
     files = [one.light.plan.file for one in lights]
     named = str(lights[0].facts["reference"])
     return files.index(named) if named in files else 0
-
-
-def _reference_row(lights: list[Registered]) -> pd.Series:
-    return lights[_reference(lights)].light.plan.row
 
 
 def _noise(signal: np.ndarray) -> NoiseEvaluation | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.calibrate.integrate import brightness
-from workbench.calibrate.night_files import header_of, name_of, write_registered
+from workbench.calibrate.light_header import light_header
+from workbench.calibrate.night_files import name_of, write_registered
+from workbench.calibrate.night_lights import look_for_stars
 from workbench.calibrate.night_record import made_from
-from workbench.calibrate.night_steps import look_for_stars
 from workbench.calibrate.register import register
 from workbench.calibrate.resample import mean_noise_factor, resample
 from workbench.frames.formats import read_frame_file
@@ -73,7 +74,7 @@ def register_light(
         "REGROT": (float(f"{found.rotation:.6g}"), "[degree] rotation against the reference"),
         "REGKERN": (options.kernel, "interpolation"),
     }
-    base = header_of(reference.plan.row)
+    base = light_header(read_frame_file(shop.out / reference.file).source)
     write_registered(shop.out / file, laid, shop.out / light.file, cards, base, compress=options.compress)
     facts = {
         "reference": reference.plan.file,

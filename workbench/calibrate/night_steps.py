@@ -1,4 +1,4 @@
-"""The steps of a night, one by one: masters, calibrated lights, registered lights, images. None is done twice."""
+"""What the steps of a night share, and the first of them: masters. None is done twice."""
 
 from __future__ import annotations
 
@@ -6,42 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from workbench.calibrate.flats import make_master_flat
 from workbench.calibrate.integrate import integration_recipe
-from workbench.calibrate.light_files import write_light
-from workbench.calibrate.lights import matched_calibration
 from workbench.calibrate.masters import make_master
-from workbench.calibrate.night_files import header_of, name_of, pack
+from workbench.calibrate.night_overscan import overscan_preparation
 from workbench.calibrate.night_record import NightRecord, made_from, sha256_of
 from workbench.calibrate.resample import CLAMPING
-from workbench.calibrate.stars import find_stars
-from workbench.calibrate.uncertainty import ErrorModel
-from workbench.frames.formats import read_frame_file
 from workbench.results import Problem
 from workbench.stack.fused import processors
-from workbench.stack.noise_evaluation import mrs_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import pandas as pd
-    from numpy.typing import NDArray
 
     from workbench.calibrate.calibration import Calibration
-    from workbench.calibrate.night_plan import LightPlan, MasterPlan
+    from workbench.calibrate.night_plan import MasterPlan
     from workbench.calibrate.resample import Kernel
     from workbench.errors import InputError
     from workbench.stack.recipe import Recipe
 
-__all__ = ["NightOptions", "Workshop", "calibrate_light", "in_threads", "look_for_stars", "make_masters", "prepare"]
+__all__ = ["NightOptions", "Workshop", "in_threads", "make_masters"]
 
-_WINDOW = 2048  # pixels a side of what the noise is evaluated on
-_LARGE = 6_000_000  # pixels of a frame, from where on stars are looked for in bins of 2 x 2
-_PILED = 3  # pixels at the very highest value, from where on that is saturation
-_FLAT_TOP = 0.8  # of saturation: stars that reach it have no centre that can be trusted
 _LEFT_OUT = "left out"
 
 
@@ -91,7 +78,7 @@ class Workshop:
     kept: list[str] = field(default_factory=list)
     stars: dict[str, pd.DataFrame] = field(default_factory=dict)
     masters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    calibrations: dict[tuple[str, ...], Calibration] = field(default_factory=dict)
 
     def name(self, file: str, error: InputError) -> None:
         """Note a light that stays out, and why."""
@@ -122,9 +109,6 @@ def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any
         pool.shutdown(cancel_futures=True)
 
 
-# ---- masters --------------------------------------------------------------------------------------------------------
-
-
 def make_masters(shop: Workshop, plans: Iterable[MasterPlan]) -> None:
     """Make the masters that are not there, what flats need first.
 
@@ -149,14 +133,17 @@ def _make_master(shop: Workshop, plan: MasterPlan) -> dict[str, Any]:
     inputs = list(in_threads(sha256_of, [shop.out / path for path in plan.rows["path"]]))
     options: dict[str, Any] = {"accept": shop.options.accept, "compress": shop.options.compress}
     said = plan.rows[["exposure", "temperature", "filter"]].astype(str).to_numpy().tolist()  # as a manifest may
-    key = made_from(f"master {plan.kind}", [options, said], [*inputs, *([bias["sha256"]] if bias else [])])
+    less = plan.overscan.places if plan.overscan else None
+    key = made_from(f"master {plan.kind}", [options, said, less], [*inputs, *([bias["sha256"]] if bias else [])])
     facts = shop.known(plan.file, key)
     if facts is not None:
         return facts
     (shop.out / plan.file).parent.mkdir(exist_ok=True)
     if bias is not None:
-        master = make_master_flat(plan.rows, shop.out / plan.file, bias=bias["path"], overwrite=True, **options)
+        options |= {"bias": bias["path"], "overscan": plan.overscan}
+        master = make_master_flat(plan.rows, shop.out / plan.file, overwrite=True, **options)
     else:
+        options["preparation"] = overscan_preparation(plan.overscan)
         master = make_master(plan.rows, shop.out / plan.file, overwrite=True, **options)
     facts = {
         "kind": plan.kind,
@@ -169,88 +156,3 @@ def _make_master(shop: Workshop, plan: MasterPlan) -> dict[str, Any]:
         "problems": [asdict(one) for one in master.problems],
     }
     return shop.finish(plan.file, key, facts)
-
-
-# ---- lights ---------------------------------------------------------------------------------------------------------
-
-
-def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[str, Any] | None, bool]:
-    """Calibrate a light and look for its stars, unless that is done; return file, key, facts, and whether it was done.
-
-    Raises
-    ------
-    InputError
-        When the light cannot be read, or does not fit its masters.
-    """
-    options = shop.options
-    file = f"calibrated/{name_of(light.name, '_c', compress=options.compress)}"
-    dark = shop.masters[light.dark.file]
-    flat = shop.masters[light.flat.file] if light.flat else None
-    told: dict[str, Any] = {"pedestal": options.pedestal, "gain": options.gain, "compress": options.compress}
-    told |= {name: str(light.row[name]) for name in ("exposure", "temperature", "filter", "object", "camera")}
-    inputs = [sha256_of(shop.out / light.row["path"]), dark["sha256"], *([flat["sha256"]] if flat else [])]
-    key = made_from("calibrate", told, inputs)
-    facts = shop.record.known(file, key)
-    if facts is not None:
-        return file, key, facts, False
-    calibration = _calibration(shop, light)
-    errors = None if options.gain is None else ErrorModel(options.gain)
-    plain = shop.out / (f"calibrated/.{light.name}.fits" if options.compress else file)
-    source = light.row["source"]
-    written = write_light(source, plain, calibration, header=header_of(light.row), errors=errors)
-    values = read_frame_file(plain).source.read()
-    if options.compress:
-        try:
-            pack(plain, shop.out / file)
-        finally:
-            plain.unlink(missing_ok=True)
-    saturation = _saturation(source.read(), calibration)
-    stars = shop.stars[file] = look_for_stars(values, saturation)
-    middle = _middle(values)
-    facts = {
-        "n_stars": len(stars),
-        "fwhm": float(stars["fwhm"].median()) if len(stars) else None,
-        "level": float(np.nanmedian(middle)),
-        "noise": mrs_noise(middle).sigma,
-        "n_masked": written.n_masked,
-        "n_negative": written.n_negative,
-        "saturation": saturation,
-    }
-    return file, key, facts, True
-
-
-def prepare(shop: Workshop, lights: Iterable[LightPlan]) -> None:
-    """Read the masters once, before threads share them."""
-    for light in lights:
-        _calibration(shop, light)
-
-
-def _calibration(shop: Workshop, light: LightPlan) -> Calibration:
-    key = light.dark.file, light.flat.file if light.flat else ""
-    if key not in shop.calibrations:
-        flat = flat_bias = None
-        if light.flat is not None:
-            flat = shop.masters[light.flat.file]["path"]
-            if light.flat.ready and light.flat.bias is not None:  # its bias is still inside
-                flat_bias = shop.masters[light.flat.bias.file]["path"]
-        dark = shop.masters[light.dark.file]["path"]
-        shop.calibrations[key] = matched_calibration(dark, flat, flat_bias=flat_bias, pedestal=shop.options.pedestal)
-    return shop.calibrations[key]
-
-
-def _saturation(pixels: NDArray[Any], calibration: Calibration) -> float | None:
-    """Return from which calibrated value on a star's top is not to be trusted; None where nothing piles up."""
-    top = pixels.max()
-    if pixels.dtype.kind == "f" or np.count_nonzero(pixels == top) < _PILED:
-        return None
-    return _FLAT_TOP * (float(top) - float(np.median(calibration.masters[0][1].signal)))
-
-
-def look_for_stars(values: NDArray[np.float32], saturation: float | None) -> pd.DataFrame:
-    """Find the stars of a calibrated light, in bins of 2 x 2 pixels where it is large."""
-    return find_stars(values, bin=2 if values.size > _LARGE else 1, saturation=saturation)
-
-
-def _middle(plane: NDArray[Any]) -> NDArray[Any]:
-    starts = (max(size - _WINDOW, 0) // 2 for size in plane.shape)
-    return plane[tuple(slice(start, start + _WINDOW) for start in starts)]

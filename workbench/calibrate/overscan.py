@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     Place = tuple[slice, slice]
 
-__all__ = ["overscan_levels", "subtract_overscan", "trimmed"]
+__all__ = ["OVERSCAN", "overscan_card", "overscan_levels", "subtract_overscan", "trimmed"]
 
+OVERSCAN = "OVERSCAN"  # keyword of a master
 _MEDIAN_ERROR = math.sqrt(math.pi / 2)  # of a median of Gaussian values, over that of their mean
 
 
@@ -90,7 +91,7 @@ def trimmed(frame: NDArray[Any], overscan: Overscan) -> NDArray[np.float64]:
 
 
 def subtract_overscan(stack: xr.DataArray, overscan: Overscan) -> xr.DataArray:
-    """Subtract the overscan of every frame of a stack, lazily where the stack is.
+    """Subtract the overscan of every frame of a stack: levels are read at once, the other pixels when they are used.
 
     Parameters
     ----------
@@ -102,20 +103,37 @@ def subtract_overscan(stack: xr.DataArray, overscan: Overscan) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        Float64 [adu], cut to the image; the coordinates of its frames are kept.
-    """
+        Float64 [adu], cut to the image, lazy where the stack is; the coordinates of its frames are kept.
 
-    def each(frames: NDArray[Any]) -> NDArray[np.float64]:
-        return np.stack([trimmed(frame, overscan) for frame in frames])
+    Raises
+    ------
+    ValueError
+        When a source has no value.
+    """
+    levels = np.array([[level for _, level, _ in overscan_levels(frame, overscan)] for frame in stack.data])
+
+    def each(frames: NDArray[Any], block_info: Any = None) -> NDArray[np.float64]:
+        first, *corner = (0, 0, 0) if block_info is None else [place[0] for place in block_info[0]["array-location"]]
+        values = frames.astype(np.float64)
+        for number, target in enumerate(overscan.targets):
+            rows, columns = (
+                slice(max(0, place.start - start), max(0, place.stop - start))
+                for place, start in zip(target, corner, strict=True)
+            )
+            values[:, rows, columns] -= levels[first : first + len(frames), number, None, None]
+        return values
 
     if stack.chunks is None:
         values: Any = each(stack.to_numpy())
     else:
-        whole = stack.data.rechunk({0: 1, 1: -1, 2: -1})
-        image = overscan.image or tuple(slice(0, size) for size in stack.shape[1:])
-        values = whole.map_blocks(
-            each, dtype=np.float64, chunks=(whole.chunks[0], *((place.stop - place.start,) for place in image))
-        )
+        values = stack.data.map_blocks(each, dtype=np.float64, meta=np.empty((0, 0, 0)))
+    if overscan.image is not None:
+        values = values[(slice(None), *overscan.image)]
     coords = {name: one for name, one in stack.coords.items() if set(one.dims) <= {"frame"}}
     result = xr.DataArray(values, dims=stack.dims, coords=coords, name="signal")
     return set_units(result, "adu", long_name="signal above the overscan")
+
+
+def overscan_card(overscan: Overscan | None) -> dict[str, tuple[Any, str]]:
+    """Return the card by which a master says what was subtracted from its frames; none where nothing was."""
+    return {} if overscan is None else {OVERSCAN: (overscan.places, "")}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from workbench.cli.arguments import Parser
 
+_SCALE_BY = ("exposure", "noise", "hot-pixels")
 _RECIPE = ("method", "rejection", "low", "high", "cutoff")
 
 
@@ -21,10 +22,19 @@ def add_calibrate(parser: Parser) -> None:
     parser.option("-o", "--out", metavar="OUT", required=True, help="folder of the results; a later run goes on there")
     parser.option("--dry-run", action="store_true", help="show what goes with what and why, and stop")
     parser.option("--no-flat", action="store_true", help="go on without flats")
+    parser.option("--no-overscan", action="store_true", help="neither subtract nor cut off what is named as overscan")
     parser.option(
         "--results",
         metavar="RESULTS",
-        help="results.json of a report, whose doubling temperature tells which darks match",
+        help="results.json of a report: its doubling temperature tells which darks match, its verdict which scale",
+    )
+    parser.option(
+        "--scale-darks",
+        action="store_true",
+        help="scale a longer dark down where none matches, unless the verdict of --results speaks against it",
+    )
+    parser.option(
+        "--scale-by", metavar="HOW", choices=_SCALE_BY, help=f"{', '.join(_SCALE_BY)} (default: {_SCALE_BY[0]})"
     )
     parser.option("--gain", metavar="G", type=positive, help="electron / adu: lights then carry their uncertainties")
     parser.option("--pedestal", metavar="P", type=positive, default=0.0, help="added to calibrated lights [adu]")
@@ -51,7 +61,11 @@ def _calibrate(options: argparse.Namespace) -> int:
     chosen = _options(options)
     frames = catalogue_of(options.paths, manifest=options.manifest, accept=options.accept, progress=True)
     plan = plan_night(
-        frames, out=options.out, doubling_temperature=_doubling_temperature(options), use_flats=not options.no_flat
+        frames,
+        out=options.out,
+        use_flats=not options.no_flat,
+        use_overscan=not options.no_overscan,
+        **_judged(options),
     )
     if options.dry_run:
         print(json.dumps(plan_json(plan), indent=1) if options.json else plan_text(plan))
@@ -73,15 +87,21 @@ def _options(options: argparse.Namespace) -> Any:
     return NightOptions(recipe=integration_recipe(**recipe), **{name: getattr(options, name) for name in names})
 
 
-def _doubling_temperature(options: argparse.Namespace) -> Any:
-    """Return what a report measured; None where none is named."""
-    if options.results is None:
-        return None
+def _judged(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what a report measured of darks, where one is named, and how they are scaled, where that is asked for."""
+    from workbench.calibrate.night_scaling import Scaling  # noqa: PLC0415
     from workbench.errors import InputError  # noqa: PLC0415
     from workbench.results import Results  # noqa: PLC0415
 
-    found = list(Results.read(options.results).select("doubling_temperature"))
-    if not found:
+    if options.scale_by and not options.scale_darks:
+        raise InputError(f"--scale-by {options.scale_by}", "scales nothing by itself", "add --scale-darks")
+    results = Results.read(options.results) if options.results is not None else None
+    verdict = results.verdicts.get("dark_scaling") if results else None
+    by: Any = options.scale_by or _SCALE_BY[0]
+    scaling = Scaling(by, verdict) if options.scale_darks else None
+    found = list(results.select("doubling_temperature")) if results else []
+    if results and not found and not (scaling and verdict):
         step = "leave --results out, and a doubling temperature of 6 K is assumed"
         raise InputError(options.results, "holds no doubling temperature", step)
-    return min(found, key=lambda one: one.std_error)
+    measured = min(found, key=lambda one: one.std_error) if found else None
+    return {"doubling_temperature": measured, "scaling": scaling}

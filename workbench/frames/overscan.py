@@ -84,12 +84,24 @@ class Overscan:
         return found
 
     @property
-    def words(self) -> str:
-        """Say what is done, in a line."""
+    def places(self) -> str:
+        """Say what is done, whoever asked for it."""
         parts = [f"{self.level} of {_words(one.source)} from {_words(one.target)}" for one in self.strips]
         if self.image is not None:
             parts.append(f"cut to {_words(self.image)}")
-        return "; ".join(parts) + (f" ({self.origin})" if self.origin else "")
+        return "; ".join(parts)
+
+    @property
+    def words(self) -> str:
+        """Say what is done and who asked for it, in a line."""
+        return self.places + (f" ({self.origin})" if self.origin else "")
+
+    def left(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return rows and columns of the image that is left of a frame of this shape."""
+        if self.image is None:
+            return shape
+        rows, columns = self.image
+        return rows.stop - rows.start, columns.stop - columns.start
 
 
 def header_overscan(file: str, cards: Iterable[Card], shape: tuple[int, int]) -> tuple[Overscan | None, list[Problem]]:

@@ -35,7 +35,8 @@ def catalogue_of(
     -------
     pandas.DataFrame
         As from :func:`workbench.frames.catalogue.catalogue`, in the order of the arguments; ``file`` counts from the
-        folder that all have in common, which is ``attrs["root"]``. Groups are numbered in each folder by itself.
+        folder that all have in common, which is ``attrs["root"]``. Groups are numbered in each folder by itself. Of
+        several folders ``attrs["manifests"]`` holds the manifest of each, and ``attrs["manifest"]`` none.
 
     Raises
     ------
@@ -56,11 +57,12 @@ def catalogue_of(
         return tables[0]
     root = Path(os.path.commonpath([table.attrs["root"] for table in tables]))
     problems = tuple(one for table in tables for one in table.attrs["problems"])
+    manifests = {table.attrs["root"]: table.attrs["manifest"] for table in tables}
     for table in tables:
         table["file"] = [Path(path).relative_to(root).as_posix() for path in table["path"]]
         table.attrs = {}  # else pandas compares them
     whole = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
-    whole.attrs = {"manifest": None, "root": root, "problems": problems}
+    whole.attrs = {"manifest": None, "manifests": manifests, "root": root, "problems": problems}
     return whole
 
 

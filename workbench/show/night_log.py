@@ -174,9 +174,11 @@ def _lights(night: Night, lights: list[Calibrated], image: Image | None) -> Html
         file, facts = light.plan.file, light.facts
         stars = f"{facts['n_stars']}" + (f", FWHM {facts['fwhm']:.2f} px" if facts["fwhm"] else "")
         noise = beneath(f"noise {digits(facts['noise'], 3)} adu, level {digits(facts['level'], 3)} adu")
+        k = "" if facts["k"] is None else f", dark x {facts['k']:.4f}"
+        k += f" +/- {facts['k_error']:.4f}" if facts["k_error"] else ""
         rows.append(
             (
-                joined([file, beneath(f"{light.plan.row['exposure']:g} s")]),
+                joined([file, beneath(f"{light.plan.row['exposure']:g} s{k}")]),
                 _picture(plane, stretch, f"{file}, calibrated"),
                 joined([stars, noise]),
                 *_registration(registered.get(file), file),

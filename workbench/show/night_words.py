@@ -91,9 +91,17 @@ def night_json(night: Night, log: Path) -> dict[str, Any]:
 
 
 def agreement(light: LightPlan) -> list[str]:
-    """Say in which things a light and its dark agree, within which tolerances."""
+    """Say in which things a light and its dark agree, within which tolerances, and what is done to them first."""
     reasons = [one.reason for one in light.dark_match.criteria if one.ok]
-    return [", ".join(reasons), *light.dark_match.notes]
+    return [", ".join(reasons), *light.dark_match.notes, *_steps(light)]
+
+
+def _steps(light: LightPlan) -> Iterator[str]:
+    if light.overscan is not None:
+        yield f"overscan, of every frame: {light.overscan.words}"
+    if light.scaling is not None and light.bias is not None:
+        exposures = float(light.row["exposure"]), float(light.dark.rows["exposure"].median())
+        yield light.scaling.words(*exposures, len(light.bias.rows))
 
 
 def problem_lines(problems: Iterable[Problem]) -> list[str]:
@@ -152,4 +160,7 @@ def _light_json(light: LightPlan) -> dict[str, Any]:
         "dark_criteria": criteria,
         "notes": list(light.dark_match.notes),
         "flat": light.flat.file if light.flat else None,
+        "overscan": light.overscan.words if light.overscan else None,
+        "bias": light.bias.file if light.bias else None,
+        "scaled_by": light.scaling.by if light.scaling else None,
     }
