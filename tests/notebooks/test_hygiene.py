@@ -16,8 +16,12 @@ EXPECTED = {
     "03_popular_methods",
     "04_dark_current",
     "05_default_calibration",
+    "06_master_bias_and_dark",
     "07_flat_calibration",
     "08_master_flat",
+    "09_light_calibration",
+    "10_registration_and_integration",
+    "11_final_result",
     "12_temperature",
     "90_camera_report",
 }
