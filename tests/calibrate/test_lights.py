@@ -188,8 +188,9 @@ def test_a_dark_that_does_not_tell_of_its_bias_is_asked_for_it(prepare):
     assert "as_master(file, 'dark', bias_inside=True)" in said
 
 
-def test_a_bias_is_not_subtracted_twice():
-    said = refused(lambda: matched_calibration(DARK).apply(LIGHT - BIAS + RNG.normal(0, 9, BIAS.shape)))
+@pytest.mark.parametrize("noise", [9, 200])  # [adu]
+def test_a_bias_is_not_subtracted_twice(noise):
+    said = refused(lambda: matched_calibration(DARK).apply(LIGHT - BIAS + RNG.normal(0, noise, BIAS.shape)))
     assert "its bias has gone already; calibrate the raw light" in said
     assert "adu would be subtracted" in said
     flat = named(FLAT, "flat", "flat.fits")

@@ -33,7 +33,7 @@ __all__ = [
 _CLIPPED_SHARE = 1e-4  # of the pixels at exactly 0: means of frames are hardly ever that by chance
 _SAME = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
 _SAMPLE = 65_536  # pixels that tell a level
-_FAR = 8.0  # robust standard deviations of a dark's pixels
+_FAR = 8.0  # standard errors
 
 
 def check_dark_whole(dark: MasterFrame) -> None:
@@ -144,8 +144,8 @@ def check_level(rows: NDArray[Any], calibration: Calibration, start: int, name: 
     Raises
     ------
     InputError
-        When its median is below half of what would be subtracted, by more than 8 robust standard deviations: light
-        adds to a dark and takes nothing away.
+        When its median is below half of what would be subtracted, by more than 8 of its standard errors: light adds to
+        a dark and takes nothing away.
     """
     if not calibration.masters or not rows.size:
         return
@@ -155,8 +155,8 @@ def check_level(rows: NDArray[Any], calibration: Calibration, start: int, name: 
     base = sum(weight * plane.astype(np.float64) for weight, plane in planes)
     light = rows.reshape(-1)[::step].astype(np.float64)
     level, wanted = float(np.nanmedian(light)), float(np.nanmedian(base))
-    spread = 1.4826 * float(np.nanmedian(np.abs(light - level)))
-    if level < wanted - max(_FAR * spread, 1.0) and level < wanted / 2:
+    error = 1.4826 * float(np.nanmedian(np.abs(light - level))) / light.size**0.5
+    if level < wanted - max(_FAR * error, 1.0) and level < wanted / 2:
         rule = f"its median is {level:.5g} adu and {wanted:.5g} adu would be subtracted: its bias has gone already"
         raise InputError(name, rule, "calibrate the raw light")
 

@@ -200,12 +200,13 @@ def _temperature(light: Row, rows: pd.DataFrame, allowed: Tolerances) -> Criteri
     off = abs(float(two) - float(one))
     change = abs(math.expm1(off * math.log1p(allowed.share) / limit))
     guess = ", a guess" if allowed.guess else ""
+    percent = f"{100 * change:.2g}" if change < 1 else f"{100 * change:.0f}"  # no powers of ten
     within = f"within {limit:.2g} K is allowed (dark current within {100 * allowed.share:g} %{guess})"
     ok = off <= limit + 1e-9
     if ok:
         reason = f"temperature {two:.4g} deg C, {off:.2g} K off; {within}"
     else:
-        reason = f"its temperature is {two:.4g} deg C, {off:.2g} K off ({100 * change:.2g} % of dark current); {within}"
+        reason = f"its temperature is {two:.4g} deg C, {off:.2g} K off ({percent} % of dark current); {within}"
     return Criterion("temperature", one, two, limit, ok, reason, 0.0 if ok else off / limit)
 
 
