@@ -37,6 +37,19 @@ def test_the_level_is_the_offset_within_its_error(level):
     assert abs(np.mean(pulls)) < 4 / 60**0.5
 
 
+@pytest.mark.parametrize("level", ["mean", "median"])
+@pytest.mark.parametrize(("noise", "step"), [(6.0, 1.0), (20.0, 16.0)])
+def test_the_level_lies_between_the_steps_of_the_adc(level, noise, step):
+    rng, pulls = np.random.default_rng(3), []
+    strip = (slice(0, 60), slice(0, 64))
+    for _ in range(60):
+        true = 1000 + rng.uniform(0, step)
+        stored = np.rint((true + rng.normal(0, noise, SHAPE)) / step) * step
+        ((_, found, error),) = overscan_levels(stored, Overscan((OverscanStrip(strip, WHOLE),), None, level))
+        pulls.append((found - true) / error)
+    assert np.std(pulls) == pytest.approx(1, abs=4 / (2 * 60) ** 0.5)
+
+
 def test_strips_of_one_target_are_averaged():
     frame = np.zeros((4, 10))
     frame[:, :2], frame[:, 8:] = 100.0, 200.0

@@ -41,7 +41,8 @@ def overscan_levels(frame: NDArray[Any], overscan: Overscan) -> list[tuple[Place
     Notes
     -----
     The error is ``sd / sqrt(n)`` of a mean and 1.2533 times that of a median, noise being white and Gaussian; the
-    levels of strips that share a target are averaged, each of one weight, as the reference program does.
+    levels of strips that share a target are averaged, each of one weight, as the reference program does. Medians
+    lie between the steps of the ADC (Parzen's mid-distribution), unlike the reference's.
     """
     found = []
     for target in overscan.targets:
@@ -57,7 +58,22 @@ def _level(values: NDArray[Any], level: str) -> tuple[float, float]:
     if not flat.size:
         raise ValueError("an overscan strip has no value")
     error = float(flat.std(ddof=1)) / flat.size**0.5 if flat.size > 1 else math.nan
-    return (float(flat.mean()), error) if level == "mean" else (float(np.median(flat)), _MEDIAN_ERROR * error)
+    return (float(flat.mean()), error) if level == "mean" else (_median(flat), _MEDIAN_ERROR * error)
+
+
+def _median(flat: NDArray[np.float64]) -> float:
+    """Return the median between the steps of the ADC, where its mid-distribution function is a half.
+
+    Of values that are all different it is the usual median. That of stored values is one of the ADC's steps itself,
+    and off by 0.29 of a step (rms) however many values there are.
+
+    Examples
+    --------
+    >>> _median(np.array([4.0, 5.0, 5.0, 6.0, 6.0, 6.0]))
+    5.4
+    """
+    values, counts = np.unique(flat, return_counts=True)
+    return float(np.interp(0.5, (np.cumsum(counts) - counts / 2) / flat.size, values))
 
 
 def trimmed(frame: NDArray[Any], overscan: Overscan) -> NDArray[np.float64]:
