@@ -141,7 +141,7 @@ def test_the_odd_one_out_is_not_in_the_master(master, shoot):
 
 
 def test_few_frames_and_raw_flats_are_told(master, shoot):
-    said = "are few for winsorized sigma clipping, 4 low, 3 high: 10 to 15 tell outliers well; combined; shoot more"
+    said = "are few: winsorized clipping needs 10 to 15; the master was made all the same"
     assert [str(one) for one in master(shoot(n_frames=5)).problems] == [f"5 frames: {said}"]
     flats = shoot("flats", IMAGETYP="Flat", change=lambda _, pixels: pixels + np.uint16(20000))
     assert "are raw flats: their bias is multiplied along with their light" in str(master(flats, "f.fits").problems[0])

@@ -258,8 +258,8 @@ def _doubts(recipe: Recipe, rows: pd.DataFrame, kind: str) -> list[Problem]:
     """Say what is not wrong, but less than it might be."""
     found, name = [], f"{len(rows)} frames"
     if recipe.rejection.name != "none" and len(rows) < _FEW:
-        rule = f"are few for {recipe.rejection.words}: 10 to 15 tell outliers well"
-        found.append(Problem(name, rule, "combined; shoot more"))
+        rule = f"are few: {recipe.rejection.name.replace('_', ' ')} clipping needs 10 to 15"
+        found.append(Problem(name, rule, "the master was made all the same"))
     if kind == "flat" and recipe.normalisation.startswith("multiplicative") and rows["usable"].all():
         rule = "are raw flats: their bias is multiplied along with their light"
         found.append(Problem(name, rule, "combined; subtract the bias first where flats differ in level"))
