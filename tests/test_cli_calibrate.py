@@ -182,6 +182,8 @@ def test_no_flats_at_all_are_a_problem_that_is_named(capsys, night, tmp_path):
     [
         (["--reference", "x.fits"], "x.fits: is none of the lights that can be calibrated; name one such as light/"),
         (["--kernel", "lanczos"], "workbench calibrate --kernel: invalid choice: 'lanczos'"),
+        (["--kernel", "lanczos"], "; did you mean lanczos3?"),
+        (["--kernel", "spline"], "; see `workbench calibrate --help`"),
         (["--rejection", "winsor"], "did you mean 'winsorized'?"),
         (["--pedestal", "x"], "x is no finite number above 0"),
         (["--results", "none.json"], "none.json: cannot be read"),

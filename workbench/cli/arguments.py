@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Parser", "add_frames_options", "count", "limit", "positive", "shape"]
 
 _CHOICE = re.compile(r"invalid choice: '(.*?)'")
+_CHOICES = re.compile(r"\(choose from (.*)\)")
 _ARGUMENT = re.compile(r"argument (\S+): (.*)", re.DOTALL)
 
 
@@ -40,6 +41,10 @@ class Parser(argparse.ArgumentParser):
             self.unknown("no such command", wrong[1], list(self.commands))
         named = _ARGUMENT.fullmatch(message)
         if named:
+            choices = _CHOICES.search(message)
+            known = [one.strip("' ") for one in choices[1].split(",")] if choices else []
+            near = get_close_matches(wrong[1], known, n=1) if wrong else []
+            advice = f"did you mean {near[0]}?" if near else advice
             raise InputError(f"{self.prog} {named[1]}", named[2], advice)
         raise InputError(self.prog, message, advice)
 
