@@ -54,13 +54,17 @@ def test_frames_that_agree_in_all_are_chosen_together():
         ({"offset_setting": 31.0}, "offset_setting", "its offset setting is 31, the light's 30"),
         ({"binning": "2x2"}, "binning", "its binning is 2x2, the light's 1x1"),
         ({"width": 600}, "shape", "its shape is 600 x 440, the light's 582 x 440"),
-        ({"exposure": 610.0}, "exposure", "its exposure is 610 s, the light's 600 s: within 6 s is allowed"),
+        (
+            {"exposure": 610.0},
+            "exposure",
+            "its exposure is 610 s, the light's 600 s: 10 s off, more than the 6 s allowed",
+        ),
         (
             {"temperature": -19.0, "set_temperature": -19.0},
             "temperature",
             (
-                "its temperature is -19 deg C, 1 K off (15 % of dark current); within 0.35 K is allowed (dark current "
-                "within 5 %)"
+                "its temperature is -19 deg C, 1 K off (15 % of dark current), more than the 0.35 K allowed (dark "
+                "current within 5 %)"
             ),
         ),
     ],
@@ -96,7 +100,9 @@ def test_the_tolerance_comes_from_the_doubling_temperature():
 
 def test_a_doubling_temperature_that_is_not_measured_is_called_a_guess():
     match = match_dark(LIGHT, rows({}))
-    assert match.notes == ("a guess: T_d = 6 K is assumed; measure it with darks of 3 temperatures",)
+    assert match.notes == (
+        "a guess: T_d = 6 K is assumed; a report on darks of 3 temperatures measures it: give its results.json",
+    )
     assert criterion(match, "temperature").reason == (
         "temperature -20 deg C, 0 K off; within 0.42 K is allowed (dark current within 5 %, a guess)"
     )

@@ -489,3 +489,12 @@ def test_the_assorted_files_are_read_or_named(real_data):
         "left out; save it again with its pixels attached, or as FITS"
     ]
     assert all(len(problems) == 1 for problems in table.loc[~table["usable"], "problems"])
+
+
+def test_linked_folders_are_followed_and_each_is_read_once(night, tmp_path):
+    disk = tmp_path / "disk"
+    write_frame(disk / "a.fits", DARK)
+    (night / "darks").symlink_to(disk)
+    (night / "darks again").symlink_to(disk)
+    (disk / "round").symlink_to(night)
+    assert list(catalogue(night)["file"]) == ["darks/a.fits"]

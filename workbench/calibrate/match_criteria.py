@@ -120,7 +120,8 @@ def tolerances(doubling_temperature: Measurement | float | None = None, *, share
     (0.42, True)
     """
     if doubling_temperature is None:
-        words = f"a guess: T_d = {ASSUMED_DOUBLING:g} K is assumed; measure it with darks of 3 temperatures"
+        measure = "a report on darks of 3 temperatures measures it: give its results.json"
+        words = f"a guess: T_d = {ASSUMED_DOUBLING:g} K is assumed; {measure}"
         return Tolerances(ASSUMED_DOUBLING, None, share, guess=True, source=words)
     if isinstance(doubling_temperature, int | float):
         words = f"T_d = {doubling_temperature:g} K as given"
@@ -187,7 +188,9 @@ def _exposure(light: Row, rows: pd.DataFrame, *, scalable: bool) -> Criterion:
     elif scalable:
         reason = f"its exposure is {two:g} s, the light's {one:g} s: a dark is never scaled up"
     else:
-        reason = f"its exposure is {two:g} s, the light's {one:g} s: within {allowed:.3g} s is allowed"
+        reason = (
+            f"its exposure is {two:g} s, the light's {one:g} s: {off:.3g} s off, more than the {allowed:.3g} s allowed"
+        )
     return Criterion("exposure", one, two, allowed, near or scaled, reason, 0.0 if near else off / allowed)
 
 
@@ -201,12 +204,13 @@ def _temperature(light: Row, rows: pd.DataFrame, allowed: Tolerances) -> Criteri
     change = abs(math.expm1(off * math.log1p(allowed.share) / limit))
     guess = ", a guess" if allowed.guess else ""
     percent = f"{100 * change:.2g}" if change < 1 else f"{100 * change:.0f}"  # no powers of ten
-    within = f"within {limit:.2g} K is allowed (dark current within {100 * allowed.share:g} %{guess})"
+    share = f"(dark current within {100 * allowed.share:g} %{guess})"
     ok = off <= limit + 1e-9
     if ok:
-        reason = f"temperature {two:.4g} deg C, {off:.2g} K off; {within}"
+        reason = f"temperature {two:.4g} deg C, {off:.2g} K off; within {limit:.2g} K is allowed {share}"
     else:
-        reason = f"its temperature is {two:.4g} deg C, {off:.2g} K off ({percent} % of dark current); {within}"
+        much = f"{off:.2g} K off ({percent} % of dark current), more than the {limit:.2g} K allowed {share}"
+        reason = f"its temperature is {two:.4g} deg C, {much}"
     return Criterion("temperature", one, two, limit, ok, reason, 0.0 if ok else off / limit)
 
 

@@ -18,7 +18,9 @@ _RECIPE = ("method", "rejection", "low", "high", "cutoff")
 
 def add_calibrate(parser: Parser) -> None:
     """Add what the command takes."""
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="folders of lights and of what calibrates them")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="folders of lights and of what calibrates them, or a dataset"
+    )
     parser.option("-o", "--out", metavar="OUT", required=True, help="folder of the results; a later run goes on there")
     parser.option("--dry-run", action="store_true", help="show what goes with what and why, and stop")
     parser.option("--no-flat", action="store_true", help="go on without flats")
@@ -57,9 +59,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.show.night_log import write_night_log  # noqa: PLC0415
     from workbench.show.night_words import night_json, night_text, plan_json, plan_text  # noqa: PLC0415
+    from workbench.show.source import dataset_names, frames_of  # noqa: PLC0415
 
     chosen = _options(options)
-    frames = catalogue_of(options.paths, manifest=options.manifest, accept=options.accept, progress=True)
+    names = dataset_names()
+    paths = [frames_of(one, progress=True) if one in names else one for one in options.paths]
+    frames = catalogue_of(paths, manifest=options.manifest, accept=options.accept, progress=True)
     plan = plan_night(
         frames,
         out=options.out,

@@ -143,14 +143,17 @@ def _frame_files(given: Path, closed: list[Problem]) -> list[str]:
 
 
 def _walk(root: Path, closed: list[Problem]) -> Iterator[Path]:
-    """Yield every file below a folder, hidden ones left out; links to other folders are not followed."""
+    """Yield every file below a folder, hidden ones left out; each folder once, however many links lead to it."""
 
     def note(error: OSError) -> None:
         folder = Path(error.filename).relative_to(root).as_posix()
         closed.append(Problem(folder, f"cannot be read ({error.strerror})", "left out; check its permissions"))
 
-    for parent, folders, names in os.walk(root, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    seen = {root.resolve()}
+    for parent, folders, names in os.walk(root, onerror=note, followlinks=True):
+        new = {Path(parent, name).resolve(): name for name in sorted(folders, reverse=True) if not name.startswith(".")}
+        folders[:] = sorted(name for place, name in new.items() if place not in seen)
+        seen.update(new)
         for name in names:
             if not name.startswith("."):
                 yield Path(parent, name)
