@@ -215,7 +215,7 @@ def test_the_header_of_an_observatory_is_understood(real_data, tmp_path):
 
 
 def test_no_dark_is_scaled_unless_asked_for(folder):
-    with pytest.raises(InputError, match=r"its exposure is 1200 s, the light's 600 s: within 6 s is allowed"):
+    with pytest.raises(InputError, match=r"its exposure is 1200 s, the light's 600 s: 600 s off, more than the 6 s"):
         plan_night(without_matching_darks(catalogue(folder)))
 
 

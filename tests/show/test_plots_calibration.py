@@ -45,6 +45,14 @@ def test_leftovers_share_one_scale_about_zero(image):
     assert plot_leftovers({"nothing": 0 * image}).axes[0].images[0].get_clim() == (-1.0, 1.0)
 
 
+def test_leftovers_of_unlike_size_have_a_scale_each_when_asked(image):
+    figure = plot_leftovers({"one": image, "another": 30 * image}, one_scale=False)
+    ends = [one.get_clim()[1] for axes in figure.axes for one in axes.images if one.get_extent()[1] > 1]
+    greatest = np.percentile(np.abs(tile_means(image, 8)), 99.5)
+    assert ends == pytest.approx([greatest, 30 * greatest])
+    assert len(figure.axes) == 4  # a bar each
+
+
 def test_residuals_are_drawn_at_their_factors_with_errors():
     ks = np.linspace(0, 1, 5)
     table = pd.DataFrame(

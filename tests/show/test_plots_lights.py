@@ -90,6 +90,18 @@ def test_images_are_stretched_cut_to_the_window_and_keep_its_pixel_numbers():
     assert [axes.get_visible() for axes in figure.axes] == [True, True, True, False]
 
 
+def test_a_map_without_a_stretch_keeps_its_values_and_has_a_colour_bar():
+    counts = np.full((60, 80), 18, np.uint8)
+    counts[:, 60:] = 9
+    image = 100 + noise((60, 80))
+    views = {"image": (image, auto_stretch(image, low=0, high=1000)), "coverage": (counts, None)}
+    axes = plots_lights.plot_stretched(views, window=(slice(40, None), slice(-30, None))).axes
+    assert len(axes) == 3  # the one bar is that of the map
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), counts[40:, 50:])
+    assert axes[1].images[0].get_clim() == (0, 18)
+    assert axes[2].get_ylim() == (0, 18)
+
+
 def test_fluxes_are_deviations_in_percent_with_their_errors():
     table = pd.DataFrame({"true": [1e3, 1e4], "ratio": [1.02, 0.99], "error": [0.03, 0.01]})
     axes = plots_lights.plot_flux_ratios({"stars": table}).axes[0]

@@ -69,7 +69,11 @@ def test_the_race_draws_every_share_and_every_bias():
         assert np.allclose(lines(left)[label], np.column_stack([100 * table[name], [0, 1]]))
     assert np.allclose(lines(right)["bias"], [[0, 0], [-0.4, 1]])
     assert [one.get_text() for one in left.get_yticklabels()] == ["none", "sigma"]
-    assert right.get_xlim()[0] < -0.42
+    assert right.get_xscale() == "linear"
+    low, high = right.get_xlim()
+    assert low < -0.42
+    assert sum(low <= tick < -0.05 for tick in right.get_xticks()) >= 2
+    assert high > 0
     assert left.get_xlim()[1] > 100
 
 

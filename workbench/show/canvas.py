@@ -36,6 +36,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, GREY = (
 )
 IMAGE_CMAP = "gray"
 MAP_CMAP = "cividis"
+DIVERGING_CMAP = "PuOr"  # values of either sign
 
 _DPI = 100
 _LINE = 0.185  # inches of a caption's line

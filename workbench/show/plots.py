@@ -14,6 +14,7 @@ from workbench.results import rounded
 from workbench.show.canvas import (
     BLACK,
     BLUE,
+    DIVERGING_CMAP,
     GREEN,
     GREY,
     MAP_CMAP,
@@ -233,7 +234,7 @@ def plot_scaling(results: Results, group: str | None = None, region: str | None 
         values = results.maps[f"{prefix}/{name}"]
         dress(axes, title=title, x="column [pixel]", y="row [pixel]")
         limit = float(np.nanmax(np.abs(values)))
-        shown = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, extent=extent_of(values))
+        shown = axes.imshow(values, cmap=DIVERGING_CMAP, vmin=-limit, vmax=limit, extent=extent_of(values))
         figure.colorbar(shown, ax=axes, label=label, shrink=0.85)
     figure.suptitle(f"Dark of {values.attrs['long_name']}", fontsize=9.5)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from workbench.show.canvas import (
     BLACK,
     BLUE,
+    DIVERGING_CMAP,
     GREEN,
     GREY,
     ORANGE,
@@ -63,9 +64,9 @@ def tile_means(image: Plane, tile: int) -> xr.DataArray:
 
 
 def plot_leftovers(
-    images: Mapping[str, Plane], *, unit: str = "adu", tile: int = 8, limit: float | None = None
+    images: Mapping[str, Plane], *, unit: str = "adu", tile: int = 8, limit: float | None = None, one_scale: bool = True
 ) -> Figure:
-    """Draw images that should be zero everywhere, side by side on one scale.
+    """Draw images that should be zero everywhere, side by side.
 
     Parameters
     ----------
@@ -76,18 +77,22 @@ def plot_leftovers(
     tile
         Pixels on a side over which values are averaged.
     limit
-        Where colours end; by default at the 99.5th percentile of all absolute tile means.
+        Where colours end; by default at the 99.5th percentile of the absolute tile means.
+    one_scale
+        Whether all share their colours; if not, each panel has colours and a bar of its own.
     """
     tiles = {title: tile_means(image, tile) for title, image in images.items()}
-    if limit is None:
-        every = np.concatenate([np.abs(one.to_numpy()).ravel() for one in tiles.values()])
-        limit = float(np.nanpercentile(every, 99.5)) or 1.0
-    figure = new_picture(1.3 + 2.75 * len(tiles), 2.9)
+    every = np.concatenate([one.to_numpy().ravel() for one in tiles.values()])
+    figure = new_picture(1.3 + (2.75 if one_scale else 3.4) * len(tiles), 2.9)
     panels = figure.subplots(1, len(tiles), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (title, means) in zip(panels, tiles.items(), strict=True):
         dress(axes, title=title, x="column [pixel]", y="row [pixel]" if axes is panels[0] else "")
-        shown = axes.imshow(means, cmap="PuOr", vmin=-limit, vmax=limit, extent=extent_of(means))
-    figure.colorbar(shown, ax=list(panels), label=f"[{unit}], means of {tile} x {tile} pixels", shrink=0.85)
+        end = limit or float(np.nanpercentile(np.abs(every if one_scale else means.to_numpy()), 99.5)) or 1.0
+        shown = axes.imshow(means, cmap=DIVERGING_CMAP, vmin=-end, vmax=end, extent=extent_of(means))
+        if not one_scale and axes is not panels[-1]:
+            figure.colorbar(shown, ax=axes, label=f"[{unit}]", shrink=0.85)
+    label = f"[{unit}], means of {tile} x {tile} pixels"
+    figure.colorbar(shown, ax=list(panels) if one_scale else panels[-1], label=label, shrink=0.85)
     return figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from workbench.show.canvas import (
     BLACK,
     BLUE,
+    DIVERGING_CMAP,
     GREEN,
     GREY,
     IMAGE_CMAP,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     Plane = NDArray[Any]
 
-_DIVERGING = "RdBu_r"
 _CLIP = 5.0  # robust standard deviations of a block, beyond which its pixels are stars, hot pixels and rays
 _MAD = 1.4826
 _COLOURS = (BLUE, VERMILION, ORANGE, GREEN, GREY)
@@ -89,7 +89,9 @@ def plot_residual_maps(images: Mapping[str, Plane], unit: str, *, block: int = 1
     for axes, (name, values) in zip(panels, maps.items(), strict=True):
         dress(axes, title=name, x="column [pixel]", y="row [pixel]" if axes is panels[0] else "")
         extent = (-0.5, values.shape[1] * block - 0.5, values.shape[0] * block - 0.5, -0.5)
-        shown = axes.imshow(values, cmap=_DIVERGING, vmin=-limit, vmax=limit, extent=extent, interpolation="nearest")
+        shown = axes.imshow(
+            values, cmap=DIVERGING_CMAP, vmin=-limit, vmax=limit, extent=extent, interpolation="nearest"
+        )
     bar = figure.colorbar(shown, ax=list(panels), shrink=0.85)
     bar.set_label(f"mean of {block} x {block} pixels [{unit}]", fontsize=9.5)
     bar.ax.tick_params(labelsize=8.5)
@@ -193,14 +195,14 @@ def plot_coverage(coverage: Plane, noise: Plane, *, block: int = 8) -> Figure:
 
 
 def plot_stretched(
-    images: Mapping[str, tuple[Plane, Stretch]], *, window: tuple[slice, slice] | None = None, columns: int = 2
+    images: Mapping[str, tuple[Plane, Stretch | None]], *, window: tuple[slice, slice] | None = None, columns: int = 2
 ) -> Figure:
     """Draw images side by side, each by its stretch.
 
     Parameters
     ----------
     images
-        By their titles: an image, shape (y, x), and its stretch.
+        By their titles: an image, shape (y, x), and its stretch; None for a map, drawn from 0 on with a colour bar.
     window
         Rows and columns; None for all.
     columns
@@ -221,10 +223,13 @@ def plot_stretched(
         top, bottom, _ = part[0].indices(height)
         left, right, _ = part[1].indices(width)
         dress(axes, title=title, x="column [pixel]", y="row [pixel]")
-        axes.imshow(
-            np.nan_to_num(stretch(image[part])), cmap=IMAGE_CMAP, vmin=0, vmax=1,
-            extent=(left - 0.5, right - 0.5, bottom - 0.5, top - 0.5), interpolation="nearest", aspect="auto",
-        )  # fmt: skip
+        extent = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
+        how: dict[str, Any] = {"extent": extent, "interpolation": "nearest", "aspect": "auto"}
+        if stretch is None:
+            shown = axes.imshow(image[part], cmap=MAP_CMAP, vmin=0, **how)
+            figure.colorbar(shown, ax=axes, shrink=0.85).ax.tick_params(labelsize=8.5)
+        else:
+            axes.imshow(np.nan_to_num(stretch(image[part])), cmap=IMAGE_CMAP, vmin=0, vmax=1, **how)
     for axes in panels[len(images) :]:
         axes.set_visible(False)
     return figure
