@@ -125,7 +125,7 @@ def plot_race(table: pd.DataFrame) -> Figure:
     right.axvline(0, color=BLACK, ls=":", lw=1)
     right.errorbar(table["bias"], rows, xerr=table["bias_error"], fmt="o", color=BLUE, ms=6, label="bias")
     _symlog(left, 0.1, [0, 0.1, 1, 10, 100], (-0.03, 150))
-    right.xaxis.set_major_locator(MaxNLocator(5))
+    right.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     left.set_yticks(rows, list(table.index))
     left.set_ylim(len(table) - 0.5, -0.5)
     for axes in (left, right):
