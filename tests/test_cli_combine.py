@@ -115,13 +115,20 @@ def test_wrong_options_are_one_line(capsys, darks, tmp_path, monkeypatch, words,
     assert not (tmp_path / "m.fits").exists()
 
 
+@pytest.mark.parametrize("name", ["master.txt", "master", "master.fits.gz"])
+def test_a_master_whose_name_is_none_of_fits_is_one_line(capsys, darks, tmp_path, name):
+    out = tmp_path / name
+    assert refusal(capsys, darks, "-o", out) == f"{out}: is no name of a FITS file; end it in .fits, .fit or .fts"
+    assert not out.exists()
+
+
 def test_mixed_frames_and_missing_ones_are_one_line(capsys, darks, tmp_path):
     with fits.open(darks / "d07.fits", mode="update") as units:
         units[0].header["GAIN"] = 7
     assert "d07.fits: its gain setting is 7, that of 11 other frames is 100" in refusal(
-        capsys, darks, "-o", tmp_path / "m"
+        capsys, darks, "-o", tmp_path / "m.fits"
     )
-    assert "nowhere: does not exist" in refusal(capsys, "nowhere", "-o", tmp_path / "m")
+    assert "nowhere: does not exist" in refusal(capsys, "nowhere", "-o", tmp_path / "m.fits")
     assert "the following arguments are required: FILES, -o/--out" in refusal(capsys)
 
 
@@ -161,8 +168,8 @@ def wait_for(found, process):
 # combines once, so that Numba need not write what it compiles
 WARM = """
 from workbench.cli import main
-assert main(["combine", sys.argv[1], "-o", sys.argv[3] + ".warm", "--rejection", "none"]) == 0
-os.unlink(sys.argv[3] + ".warm")
+assert main(["combine", sys.argv[1], "-o", sys.argv[3] + ".warm.fits", "--rejection", "none"]) == 0
+os.unlink(sys.argv[3] + ".warm.fits")
 """
 # stops where a part of the file has been written
 SLOW_WRITE = """

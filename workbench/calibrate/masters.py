@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Master", "Preparation", "default_recipe", "make_master"]
 
+_SUFFIXES = (".fits", ".fit", ".fts")
 _FEW = 10  # frames, below which winsorized clipping has too little to tell an outlier by
 _WINDOW = 2048  # pixels a side of what the noise is evaluated on
 
@@ -226,6 +227,10 @@ def _target(out: str | os.PathLike[str], rows: pd.DataFrame, *, overwrite: bool)
     target = Path(out)
     if target.is_dir():
         raise InputError(target, "is a folder", "name a file for the master, such as master_dark.fits")
+    if target.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            target, "is no name of a FITS file", f"end it in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}"
+        )
     if not target.parent.is_dir():
         raise InputError(target, f"has no folder {target.parent}", "make it first")
     if not os.access(target.parent, os.W_OK):
