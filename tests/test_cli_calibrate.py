@@ -69,6 +69,25 @@ def test_it_says_what_goes_with_what_and_what_came_of_it(capsys, night, tmp_path
     assert names == [f"light_600s_-20C_00{number}_c_r.fits" for number in range(1, 6)]
 
 
+def test_the_header_of_an_image_says_what_was_done(capsys, night, tmp_path):
+    said = calibrate(capsys, night, "-o", tmp_path / "out")
+    path = tmp_path / "out" / "Simulated_nebula_H-alpha.fits"
+    header, inputs = fits.getheader(path), fits.getdata(path, "INPUTS")
+    assert (header["NORMOUT"], header["NORMREJ"], header["WEIGHTS"]) == ("stars", "stars", "noise")
+    calibrated = fits.getheader(tmp_path / "out" / "calibrated" / "light_600s_-20C_001_c.fits")
+    assert header["CALSTAT"] == calibrated["CALSTAT"] == "BDF"
+    for row in inputs:
+        assert row["datasum"] == fits.getheader(tmp_path / "out" / row["file"])["DATASUM"]
+    reference = said["images"]["Simulated_nebula_H-alpha"]["reference"]
+    history = "".join(header["HISTORY"])
+    page = (tmp_path / "out" / "night.html").read_text()
+    for words in ("on the mean scale of the lights", f"registered to {reference}: it has most stars for their width"):
+        assert words in history
+        assert words in page
+    calibrate(capsys, night, "-o", tmp_path / "out", "--reference", lights_of(night)[2])
+    assert "light_600s_-20C_003.fits: named by its user" in "".join(fits.getheader(path)["HISTORY"])
+
+
 def test_a_dry_run_writes_nothing(capsys, night, tmp_path):
     plan = calibrate(capsys, night, "-o", tmp_path / "out", "--dry-run")
     assert [one["file"] for one in plan["masters"]] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from workbench.calibrate.night_files import set_sky
 from workbench.calibrate.night_record import made_from
 from workbench.errors import NotMeasurableError
 from workbench.frames.formats import read_frame_file
+from workbench.frames.identity import identities_of
 from workbench.frames.load import load_stack
 from workbench.stack.noise_evaluation import mrs_noise
 
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from workbench.calibrate.night_steps import Workshop
     from workbench.stack.noise_evaluation import NoiseEvaluation
 
-__all__ = ["Registered", "integrate_target"]
+__all__ = ["MEAN_SCALE", "Registered", "integrate_target"]
 
+MEAN_SCALE = "on the mean scale of the lights (geometric mean of their factors is 1)"
 _WINDOW = 2048  # pixels a side of what the noise is evaluated on
 
 
@@ -49,8 +52,9 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
     """
     file = f"{name}.fits"
     options = {"recipe": shop.options.recipe.to_dict(), "compress": shop.options.compress}
+    why = _why(str(lights[0].facts["reference"]), shop.options.reference)
     told = [[one.facts["factor"], one.light.facts["noise"]] for one in lights]
-    key = made_from("integrate", [options, told], [shop.record.sha256(one.file) for one in lights])
+    key = made_from("integrate", [options, told, why], [shop.record.sha256(one.file) for one in lights])
     facts = shop.known(file, key)
     if facts is not None:
         return facts
@@ -66,7 +70,10 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
     data, frames = found.combination.data, found.combination.frames
     noise = _noise(data["signal"].to_numpy())
     inputs = _inputs(shop, lights, rows, found)
-    header = master_header(rows, found.recipe, _cards(lights, rows), bias_inside=False, verdict=None, noise=noise)
+    cards = _cards(lights, rows, weighed=found.recipe.method == "mean")
+    header = master_header(rows, found.recipe, cards, bias_inside=False, verdict=None, noise=noise)
+    for line in _history(lights, why):
+        header["HISTORY"] = text_card(line)
     set_sky(header, light_header(rows["source"].iloc[0]))  # registered lights have the sky of what they lie on
     write_master(shop.out / file, data, inputs, header, compress=shop.options.compress)
     coverage = data["coverage"].to_numpy()
@@ -75,6 +82,9 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
         key,
         {
             "n_lights": len(lights),
+            "reference": str(lights[0].facts["reference"]),
+            "reference_reason": why,
+            "level_of": lights[_reference(lights)].light.plan.file,
             "total_exposure": float(rows["exposure"].sum()),
             "words": shop.options.recipe.words + (", weights by noise" if found.recipe.method == "mean" else ""),
             "noise": None if noise is None else noise.sigma,
@@ -112,7 +122,7 @@ def _inputs(shop: Workshop, lights: list[Registered], rows: pd.DataFrame, found:
     known: dict[str, Any] = {
         "file": [one.file for one in lights],
         "sha256": [shop.record.sha256(one.file) for one in lights],
-        "datasum": ["" for _ in lights],
+        "datasum": [str(one.datasum) for one in identities_of(list(rows["source"]))],
         "date": ["" if pd.isna(date) else date.isoformat(timespec="milliseconds") for date in rows["date"]],
         "exposure": rows["exposure"].to_numpy(np.float64),
         "temperature": rows["temperature"].to_numpy(np.float64),
@@ -121,11 +131,40 @@ def _inputs(shop: Workshop, lights: list[Registered], rows: pd.DataFrame, found:
     return pd.DataFrame(known | {str(name): frames[name].to_numpy() for name in frames.columns if name not in known})
 
 
-def _cards(lights: list[Registered], rows: pd.DataFrame) -> dict[str, tuple[Any, str]]:
+def _cards(lights: list[Registered], rows: pd.DataFrame, *, weighed: bool) -> dict[str, tuple[Any, str]]:
     cards: dict[str, tuple[Any, str]] = {"TOTALEXP": (float(rows["exposure"].sum()), "[s] all exposures together")}
     names = rows["object"].dropna().unique()
     if len(names) == 1:
         cards["OBJECT"] = (text_card(str(names[0]))[:60], "object")
-    cards["CALSTAT"] = ("DF" if all(one.light.plan.flat for one in lights) else "D", "how the lights were calibrated")
+    said = [_status(path) for path in rows["source"].map(lambda source: source.path)]
+    every = "".join(one for one in "BDF" if all(one in status for status in said))
+    cards["CALSTAT"] = (every, "all lights calibrated by bias, dark, flat")
     cards["REGREF"] = (str(lights[0].facts["reference"])[-60:], "light that all are registered to")
+    # the recipe combines frames that are brought to one level before: it knows nothing of that
+    cards["NORMOUT"] = cards["NORMREJ"] = ("stars", "factor by stars, offset by background")
+    if weighed:
+        cards["WEIGHTS"] = ("noise", "1 / (factor x noise of the light)^2")
     return cards
+
+
+def _status(path: str) -> str:
+    return next((card.text for card in read_frame_file(path).cards if card.key == "CALSTAT"), "")
+
+
+def _history(lights: list[Registered], why: str) -> list[str]:
+    return [
+        "each light x became f x + o before: output_factor and output_offset of INPUTS",
+        f"brightness: {MEAN_SCALE}",
+        f"level: the background of {lights[_reference(lights)].light.plan.file}",
+        f"registered to {lights[0].facts['reference']}: {why}",
+    ]
+
+
+def _why(reference: str, wanted: str | None) -> str:
+    """Say why all are registered to that light: its user may have named one of another field."""
+    if wanted is not None:
+        parts, others = PurePath(reference).parts, PurePath(wanted).parts
+        n = min(len(parts), len(others))
+        if parts[-n:] == others[-n:]:
+            return "named by its user"
+    return "it has most stars for their width"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench import __version__
+from workbench.calibrate.night_image import MEAN_SCALE
 from workbench.errors import NotMeasurableError
 from workbench.frames.formats import read_frame_file
 from workbench.frames.whole_file import whole_file
@@ -126,6 +127,11 @@ def _image(night: Night, image: Image) -> Iterator[Html]:
     alt = f"{image.name}: integration of {facts['n_lights']} lights, automatically stretched"
     yield _picture(plane, _stretch(plane), alt)
     yield tag("p", f"{facts['n_lights']} lights, {facts['total_exposure']:g} s in all. Integrated by {facts['words']}.")
+    yield tag(
+        "p",
+        f"Its brightness is {MEAN_SCALE}, its level the background of {facts['level_of']}. Lights are registered to "
+        f"{facts['reference']}: {facts['reference_reason']}.",
+    )
     if facts["noise"] is not None:
         best = min(one.light.facts["noise"] for one in image.lights)
         gain = best / facts["noise"]
