@@ -99,6 +99,16 @@ def test_a_dry_run_writes_nothing(capsys, night, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_results_that_have_no_place_are_one_line_before_the_plan(capsys, night, tmp_path, more):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    step = "name a folder for the results"
+    assert refusal(capsys, night, "-o", file, *more) == f"{file}: is a file; {step}"
+    beneath = file / "out"
+    assert refusal(capsys, night, "-o", beneath, *more) == f"{beneath}: cannot be made ({file} is a file); {step}"
+
+
 def test_a_later_run_makes_only_what_is_missing_damaged_or_of_other_frames(capsys, night, tmp_path):
     out = tmp_path / "out"
     first = calibrate(capsys, night, "-o", out)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.calibrate.night_plan import LightPlan, NightPlan, Target
 
-__all__ = ["Image", "Night", "NightOptions", "run_night"]
+__all__ = ["Image", "Night", "NightOptions", "check_out", "run_night"]
 
 _FOLDERS = ("masters", "calibrated", "registered")
 _FEWEST = 2  # lights that make an image
@@ -133,15 +133,32 @@ def run_night(
     )  # fmt: skip
 
 
-def _folder(out: str | os.PathLike[str]) -> Path:
+def check_out(out: str | os.PathLike[str]) -> Path:
+    """Return the folder of the results, which need not be there yet, and make nothing.
+
+    Raises
+    ------
+    InputError
+        When it is a file, or cannot be made.
+    """
     folder = Path(out).absolute()
+    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        rule = "is a file" if there == folder else f"cannot be made ({there} is a file)"
+        raise InputError(folder, rule, "name a folder for the results")
+    if not os.access(there, os.W_OK | os.X_OK):
+        rule = "cannot be written" if there == folder else "cannot be made"
+        raise InputError(folder, f"{rule} (Permission denied)", "choose a folder that you may write")
+    return folder
+
+
+def _folder(out: str | os.PathLike[str]) -> Path:
+    folder = check_out(out)
     try:
         for name in ("", *_FOLDERS):
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(folder, f"cannot be made ({error.strerror})", "choose a folder that you may write") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(folder, "cannot be written (Permission denied)", "choose a folder that you may write")
     return folder
 
 

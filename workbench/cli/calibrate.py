@@ -54,7 +54,7 @@ def add_calibrate(parser: Parser) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from workbench.calibrate.night import run_night  # noqa: PLC0415
+    from workbench.calibrate.night import check_out, run_night  # noqa: PLC0415
     from workbench.calibrate.night_plan import plan_night  # noqa: PLC0415
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.show.night_log import write_night_log  # noqa: PLC0415
@@ -62,6 +62,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from workbench.show.source import dataset_names, frames_of  # noqa: PLC0415
 
     chosen = _options(options)
+    check_out(options.out)
     names = dataset_names()
     paths = [frames_of(one, progress=True) if one in names else one for one in options.paths]
     frames = catalogue_of(paths, manifest=options.manifest, accept=options.accept, progress=True)
