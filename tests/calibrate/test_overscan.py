@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from workbench.calibrate.overscan import overscan_levels, subtract_overscan, trimmed
+from workbench.errors import InputError
 from workbench.frames.overscan import Overscan, OverscanStrip
 
 SHAPE = (60, 80)
@@ -100,5 +101,5 @@ def test_a_lazy_stack_stays_lazy_and_gives_the_same():
 
 
 def test_a_strip_without_values_is_refused():
-    with pytest.raises(ValueError, match="has no value"):
+    with pytest.raises(InputError, match="has no finite value"):
         overscan_levels(np.full(SHAPE, np.nan), overscan())

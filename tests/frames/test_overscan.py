@@ -87,6 +87,19 @@ def test_a_strip_inside_the_image_is_ignored_and_named():
     assert header_overscan("a.fits", [], SHAPE) == (None, [])
 
 
+def test_a_strip_as_large_as_the_frame_is_ignored_and_named():
+    found, problems = header_overscan("a.fits", [Card("BIASSEC", "[1:20,1:10]", "")], SHAPE)
+    assert found is None
+    assert "BIASSEC is the whole frame" in problems[0].rule
+
+
+def test_regions_that_leave_no_image_are_refused():
+    for spans in ([(0, 20)], [(0, 12), (10, 20)]):
+        regions = [Region(f"o{k}", (0, 10, 1), (*span, 1), "overscan") for k, span in enumerate(spans)]
+        with pytest.raises(InputError, match="leave no pixel of the frame"):
+            region_overscan(regions, SHAPE)
+
+
 def test_regions_serve_the_whole_frame_and_are_cut_off():
     strip = Region("overscan", (0, 10, 1), (16, 20, 1), "overscan")
     found = region_overscan([strip, Region("tap", (0, 10, 1), (0, 16, 1), "tap")], SHAPE)

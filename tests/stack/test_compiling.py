@@ -67,7 +67,17 @@ def test_the_folder_follows_the_sources_and_old_ones_go(package, tmp_path):
     assert [one.exists() for one in folders] == [False, False, True, True, True]
 
 
-def test_what_is_no_loop_does_not_move_it(package):
+def test_a_change_of_a_constant_that_loops_hold_is_seen(package):
+    (package / "stack" / "inner_loops.py").write_text(
+        "from workbench.stack.constant import VALUE\n" + LOOPS.format(value="VALUE")
+    )
+    (package / "stack" / "constant.py").write_text("VALUE = 3\n")
+    assert run(package, OUTER) == "30"
+    (package / "stack" / "constant.py").write_text("VALUE = 4\n")
+    assert run(package, OUTER) == "40"
+
+
+def test_what_no_loop_can_hold_does_not_move_it(package):
     before = run(package, WHERE)
     (package / "units.py").write_text((package / "units.py").read_text() + "\n# more\n")
     assert run(package, WHERE) == before

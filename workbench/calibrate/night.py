@@ -222,7 +222,7 @@ def _each(
 
     for item, result in in_threads(attempt, items):
         if isinstance(result, InputError):
-            if result.file.startswith(str(shop.out)):
+            if Path(result.file).is_relative_to(shop.out):
                 raise result  # the results cannot be written: no fault of this light
             shop.name(name(item), result)
             shop.advance(name(item))

@@ -79,7 +79,7 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
         "n_stars": len(stars),
         "fwhm": float(stars["fwhm"].median()) if len(stars) else None,
         "level": float(np.nanmedian(middle)),
-        "noise": mrs_noise(middle).sigma,
+        "noise": mrs_noise(middle, bayer=isinstance(light.row["bayer_pattern"], str)).sigma,
         "n_masked": written.n_masked,
         "n_negative": written.n_negative,
         "saturation": saturation,
@@ -137,7 +137,7 @@ def _saturation(pixels: NDArray[Any], calibration: Calibration, level: float) ->
     top = pixels.max()
     if pixels.dtype.kind == "f" or np.count_nonzero(pixels == top) < _PILED:
         return None
-    base = sum(weight * float(np.median(master.signal)) for weight, master in calibration.masters)
+    base = sum(weight * float(np.nanmedian(master.signal)) for weight, master in calibration.masters)
     return _FLAT_TOP * (float(top) - level - base)
 
 
@@ -147,5 +147,5 @@ def look_for_stars(values: NDArray[np.float32], saturation: float | None) -> pd.
 
 
 def _middle(plane: NDArray[Any]) -> NDArray[Any]:
-    starts = (max(size - _WINDOW, 0) // 2 for size in plane.shape)
+    starts = (max(size - _WINDOW, 0) // 4 * 2 for size in plane.shape)  # even: colours stay in their places
     return plane[tuple(slice(start, start + _WINDOW) for start in starts)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from workbench.errors import InputError
 from workbench.units import set_units
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def overscan_levels(frame: NDArray[Any], overscan: Overscan) -> list[tuple[Place
 
     Raises
     ------
-    ValueError
+    InputError
         When a source has no value.
 
     Notes
@@ -56,7 +57,7 @@ def _level(values: NDArray[Any], level: str) -> tuple[float, float]:
     flat = np.asarray(values, np.float64).ravel()
     flat = flat[np.isfinite(flat)]
     if not flat.size:
-        raise ValueError("an overscan strip has no value")
+        raise InputError("overscan", "a strip of it has no finite value in this frame", "leave the frame out")
     error = float(flat.std(ddof=1)) / flat.size**0.5 if flat.size > 1 else math.nan
     return (float(flat.mean()), error) if level == "mean" else (_median(flat), _MEDIAN_ERROR * error)
 
@@ -88,7 +89,7 @@ def trimmed(frame: NDArray[Any], overscan: Overscan) -> NDArray[np.float64]:
 
     Raises
     ------
-    ValueError
+    InputError
         When a source has no value.
 
     Examples
@@ -123,7 +124,7 @@ def subtract_overscan(stack: xr.DataArray, overscan: Overscan) -> xr.DataArray:
 
     Raises
     ------
-    ValueError
+    InputError
         When a source has no value.
     """
     levels = np.array([[level for _, level, _ in overscan_levels(frame, overscan)] for frame in stack.data])

@@ -109,5 +109,9 @@ def _judged(options: argparse.Namespace) -> dict[str, Any]:
     if results and not found and not (scaling and verdict):
         step = "leave --results out, and a doubling temperature of 6 K is assumed"
         raise InputError(options.results, "holds no doubling temperature", step)
+    groups = sorted({str(one.conditions.get("group")) for one in found})
+    if len(groups) > 1:
+        rule = f"holds doubling temperatures of several groups of frames, {', '.join(groups)}"
+        raise InputError(options.results, rule, "report on the frames of this camera and setting alone")
     measured = min(found, key=lambda one: one.std_error) if found else None
     return {"doubling_temperature": measured, "scaling": scaling}

@@ -122,6 +122,10 @@ def header_overscan(file: str, cards: Iterable[Card], shape: tuple[int, int]) ->
         What was ignored, and why.
     """
     sections, problems = header_sections(file, cards, shape)
+    if sections.get("BIASSEC") == _whole(shape):
+        rule = "BIASSEC is the whole frame: nothing would be left of it"
+        problems.append(Problem(file, rule, "ignored; name the regions in workbench.toml"))
+        del sections["BIASSEC"]
     keys = ["BIASSEC", *(key for key in ("TRIMSEC", "DATASEC") if key in sections)][:2]
     source, image = sections.get("BIASSEC"), sections.get(keys[-1])
     if source is None:
@@ -142,7 +146,7 @@ def region_overscan(regions: Sequence[Region], shape: tuple[int, int]) -> Oversc
     Raises
     ------
     InputError
-        With more than four of them.
+        With more than four of them, or when they leave no image.
     """
     sources = [(slice(*one.rows[:2]), slice(*one.columns[:2])) for one in regions if one.role == "overscan"]
     if not sources:
@@ -158,6 +162,9 @@ def region_overscan(regions: Sequence[Region], shape: tuple[int, int]) -> Oversc
                 left[axis][0] = max(left[axis][0], source[axis].stop)
             elif source[axis].stop == shape[axis]:
                 left[axis][1] = min(left[axis][1], source[axis].start)
+    if left[0][0] >= left[0][1] or left[1][0] >= left[1][1]:
+        rule = "the regions of role overscan leave no pixel of the frame"
+        raise InputError("workbench.toml", rule, "correct their rows and columns; they count from 0")
     image = slice(*left[0]), slice(*left[1])
     strips = tuple(OverscanStrip(source, whole) for source in sources)
     return Overscan(strips, None if image == whole else image, origin="regions of workbench.toml")

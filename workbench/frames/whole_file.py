@@ -41,7 +41,8 @@ def whole_file(target: Path) -> Iterator[Path]:
         yield part
         _flush(part)
         part.replace(target)
-        _flush(target.parent)
+        with suppress(OSError):  # some network folders cannot be flushed: the file is there all the same
+            _flush(target.parent)
     except OSError as error:
         # NumPy tells of a disk that is full without its number: "15360 requested and 7000 written"
         full = error.errno in _FULL or error.errno is None

@@ -25,6 +25,7 @@ __all__ = ["code_folder", "compiled", "compiled_in_any_order"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _PACKAGE = Path(__file__).parents[1]
+_WITH_LOOPS = ("stack", "calibrate")
 _KEPT = 3  # folders of code: an older version of the package may still be at work
 
 
@@ -71,24 +72,24 @@ def code_folder() -> Path | None:
         with suppress(OSError):
             (place / name).mkdir(parents=True, exist_ok=True)
             if os.access(place / name, os.W_OK):
-                _forget_old(place)
+                _forget_old(place, place / name)
                 return place / name
     return None
 
 
 def _sources() -> str:
-    """Return a digest of every module with a compiled function in it."""
+    """Return a digest of the modules with compiled functions, and of those beside them, whose constants they hold."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        text = path.read_bytes()
-        if b"\n@compiled" in text:
-            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + text)
+    for path in sorted(one for folder in _WITH_LOOPS for one in (_PACKAGE / folder).glob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _forget_old(place: Path) -> None:
+def _forget_old(place: Path, in_use: Path) -> None:
     """Remove code of sources that are gone, but for the last ones used."""
     with suppress(OSError):
+        in_use.touch()
         folders = sorted(place.glob("loops-*"), key=lambda one: one.stat().st_mtime, reverse=True)
         for folder in folders[_KEPT:]:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder != in_use:
+                shutil.rmtree(folder, ignore_errors=True)
