@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MEAN_SCALE", "Registered", "integrate_target"]
 
 MEAN_SCALE = "on the mean scale of the lights (geometric mean of their factors is 1)"
+_SHORT = 34  # characters of a text that leave room for a comment
 _WINDOW = 2048  # pixels a side of what the noise is evaluated on
 
 
@@ -135,11 +136,12 @@ def _cards(lights: list[Registered], rows: pd.DataFrame, *, weighed: bool) -> di
     cards: dict[str, tuple[Any, str]] = {"TOTALEXP": (float(rows["exposure"].sum()), "[s] all exposures together")}
     names = rows["object"].dropna().unique()
     if len(names) == 1:
-        cards["OBJECT"] = (text_card(str(names[0]))[:60], "object")
+        cards["OBJECT"] = (text_card(str(names[0]))[:58], "object")
     said = [_status(path) for path in rows["source"].map(lambda source: source.path)]
     every = "".join(one for one in "BDF" if all(one in status for status in said))
     cards["CALSTAT"] = (every, "all lights calibrated by bias, dark, flat")
-    cards["REGREF"] = (str(lights[0].facts["reference"])[-60:], "light that all are registered to")
+    reference = text_card(str(lights[0].facts["reference"]))[-60:]
+    cards["REGREF"] = (reference, "light that all are registered to" if len(reference) < _SHORT else "")
     # the recipe combines frames that are brought to one level before: it knows nothing of that
     cards["NORMOUT"] = cards["NORMREJ"] = ("stars", "factor by stars, offset by background")
     if weighed:
