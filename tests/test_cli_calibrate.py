@@ -139,6 +139,18 @@ def test_results_inside_the_folder_are_no_frames_of_the_night(capsys, night):
     assert len(again["calibrated"]) == 5
 
 
+def test_results_of_an_earlier_run_are_skipped_with_one_line_but_its_masters_serve(capsys, night, tmp_path):
+    earlier = tmp_path / "earlier"
+    calibrate(capsys, night, "-o", earlier)
+    said = calibrate(capsys, night / "light", earlier, "-o", tmp_path / "out")
+    assert said["images"]["Simulated_nebula_H-alpha"]["n_lights"] == 5
+    assert [one["ready"] for one in said["plan"]["masters"]] == [True, True]
+    rule = "holds results of an earlier run (night.json)"
+    others = [one for one in said["problems"] if "master_" not in one["file"]]
+    assert others == [{"file": "earlier", "rule": rule, "action": "11 files skipped, not its masters"}]
+    assert "earlier: holds no light frames" in refusal(capsys, earlier, "-o", tmp_path / "other")
+
+
 def test_a_corrupt_light_is_named_and_the_rest_goes_on(capsys, night, tmp_path):
     lights = lights_of(night)
     lights[1].write_bytes(lights[1].read_bytes()[:-40_000])

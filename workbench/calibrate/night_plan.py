@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.calibrate.night_desk import SAME_SETTINGS, Desk, LightPlan, MasterPlan, safe_name
 from workbench.calibrate.night_overscan import with_overscan
+from workbench.calibrate.night_record import RECORD
 from workbench.errors import InputError
 from workbench.results import Problem
 
@@ -102,7 +103,8 @@ def plan_night(
         bias nothing can remove.
     """
     frames = frames[_outside(frames["path"], out)] if out is not None else frames
-    problems = [one for ones in frames["problems"] for one in ones]
+    frames, earlier = _without_results(frames)
+    problems = [*earlier, *(one for ones in frames["problems"] for one in ones)]
     lights = frames[(frames["kind"] == "light") & frames["usable"]]
     if not len(lights):
         seen = [one for one, kind in zip(frames["problems"], frames["kind"], strict=True) if kind == "light" and one]
@@ -128,6 +130,33 @@ def plan_night(
 def _outside(paths: pd.Series[Any], out: str | os.PathLike[str]) -> list[bool]:
     folder = Path(out).resolve()
     return [not Path(path).resolve().is_relative_to(folder) for path in paths]
+
+
+def _without_results(frames: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    """Leave out what an earlier run made, but for its masters, and say so once a folder."""
+    root = Path(frames.attrs.get("root", "."))
+    made: dict[Path, bool] = {}
+    skipped: dict[Path, int] = {}
+    keep = []
+    for path in map(Path, frames["path"]):
+        above = [one for one in path.parents if one.is_relative_to(root)]
+        for one in above:
+            if one not in made:
+                made[one] = (one / RECORD).is_file()
+        folder = next((one for one in above if made[one]), None)
+        keep.append(folder is None or path.is_relative_to(folder / "masters"))
+        if folder is not None and not keep[-1]:
+            skipped[folder] = skipped.get(folder, 0) + 1
+    rule = f"holds results of an earlier run ({RECORD})"
+    problems = [
+        Problem(
+            str(folder.relative_to(root)) if folder != root else folder.name,
+            rule,
+            f"{count} files skipped, not its masters",
+        )
+        for folder, count in skipped.items()
+    ]
+    return frames[keep], problems
 
 
 def _targets(lights: list[LightPlan]) -> Iterator[Target]:
