@@ -1,7 +1,6 @@
 """Winsorized sigma clipping, by the rules of 2017 and with the cutoff of 2019.
 
-The loops are as those of :mod:`workbench.stack.reject_loops`, and use some of its functions: see there about what
-Numba's cache does not see.
+The loops are as those of :mod:`workbench.stack.reject_loops`, and use some of its functions.
 """
 
 from __future__ import annotations
