@@ -46,7 +46,7 @@ def run(package, code, **env):
     return done.stdout.strip()
 
 
-WHERE = "from workbench.stack.compiling import code_folder; print(code_folder())"
+WHERE = "from workbench.stack.code_folder import code_folder; print(code_folder())"
 OUTER = "from workbench.stack.outer_loops import outer; print(outer())"
 
 

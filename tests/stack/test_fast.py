@@ -108,13 +108,17 @@ def assert_same(one, two):
 def handed_over(monkeypatch):
     """Count the pixels that are left to the literal loop."""
     counted = []
-    reject = fast._Pixels.reject
+    tiles, reject = fast._TILES, fast._reject
 
-    def spy(self, pixels, rejection):
-        counted.append(len(pixels))
-        reject(self, pixels, rejection)
+    def spy_on_tiles(job):
+        counted.append(tiles(job))
 
-    monkeypatch.setattr(fast._Pixels, "reject", spy)
+    def spy_on_loops(stored, *how):
+        counted.append(stored.shape[1])
+        reject(stored, *how)
+
+    monkeypatch.setattr(fast, "_TILES", spy_on_tiles)
+    monkeypatch.setattr(fast, "_reject", spy_on_loops)
     return counted
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Event, Thread
-from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +15,15 @@ from workbench.errors import InputError
 from workbench.frames.load import FrameFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
+from workbench.stack.compiling_notice import announced
 from workbench.stack.frame_statistics import FrameStatistics, frame_statistics
 from workbench.stack.normalisation import Coefficients, coefficients
 from workbench.stack.recipe import Recipe, recipe_of
-from workbench.stack.rejection import loop_of
 from workbench.stack.weights import frame_weights
 from workbench.units import set_units
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable, Mapping
 
     from distributed import Client
     from numpy.typing import NDArray
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Combination", "Recipe", "combine"]
 
-_SLOW = 1.5  # seconds of computing, after which loops are not being read from the disk but compiled
-_PAUSE = 0.1  # seconds between looks
 _ABOUT_FRAMES = ("file", "exposure", "temperature")
 _LONG_NAMES = {
     "signal": "combined signal",
@@ -175,8 +170,7 @@ def combine(
         if not isinstance(stack, FrameFiles):
             statistics = _statistics(stack, chosen, left_out, None, progress=progress)
         plan = _plan(about, stack.shape[0], chosen, statistics, maps=maps)
-        loop_of(chosen.rejection)  # imports Numba
-        with _announced(chosen):
+        with announced(f"the loops for rejection {chosen.rejection.name!r}"):
             warm_up(stack, plan, left_out)
         whole = combine_here(stack, plan, left_out, threads=threads, progress=progress)
     coords = {} if isinstance(stack, FrameFiles) else {n: one for n, one in stack.coords.items() if _of_pixels(one)}
@@ -244,29 +238,6 @@ def _exposures(about: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
         return None
     exposures: NDArray[np.float64] = pd.to_numeric(pd.Series(about["exposure"])).to_numpy(np.float64, na_value=np.nan)
     return exposures
-
-
-@contextmanager
-def _announced(recipe: Recipe) -> Iterator[None]:
-    """Say that loops are being compiled when they are not there soon."""
-    line = (
-        f"compiling the loops for rejection {recipe.rejection.name!r}, once, about 10 s: later runs find them on disk\n"
-    )
-    ready, start = Event(), process_time()
-
-    def watch() -> None:
-        while not ready.wait(_PAUSE):
-            if process_time() - start > _SLOW:
-                sys.stderr.write(line)
-                return
-
-    watcher = Thread(target=watch, name="combine-compiling")
-    watcher.start()
-    try:
-        yield
-    finally:
-        ready.set()
-        watcher.join()
 
 
 def _about(stack: xr.DataArray | FrameFiles) -> Mapping[str, NDArray[Any]]:

@@ -1,32 +1,26 @@
-"""How loops over pixels are compiled, and where the code is kept until one of their sources changes.
+"""How loops over pixels are compiled by Numba.
 
-Only modules that are about to run such a loop import this one: it imports Numba. Numba keeps code by the file of the
-function that was called, and does not see a change in the functions that this one calls: a cache of its own would give
-old results after an update. The folder named here changes with every source, so that nothing old is ever found.
+Only modules that are about to run such a loop import this one: it imports Numba.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numba import config, njit
-from platformdirs import user_cache_path
+from numba.core import event
+
+from workbench.stack.code_folder import code_folder
+from workbench.stack.compiling_notice import compiling_starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-__all__ = ["code_folder", "compiled", "compiled_in_any_order"]
+__all__ = ["compiled", "compiled_in_any_order"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
-_PACKAGE = Path(__file__).parents[1]
-_WITH_LOOPS = ("stack", "calibrate")
-_KEPT = 3  # folders of code: an older version of the package may still be at work
 
 
 def compiled(function: _Function) -> _Function:
@@ -59,37 +53,14 @@ def _kept_in(folder: Path | None) -> Iterator[bool]:
         settings.CACHE_DIR = before
 
 
-@cache
-def code_folder() -> Path | None:
-    """Return where compiled code is kept: None where no folder can be written, and every process compiles anew.
+class _Notice(event.Listener):  # type: ignore[misc]
+    """Tells when Numba compiles, which it does not where it finds code on disk."""
 
-    ``$NUMBA_CACHE_DIR`` moves it; else it is beside the package, else in the user's cache folder.
-    """
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(chosen)] if chosen else [_PACKAGE / "stack" / "__pycache__", user_cache_path("dark-frame-workbench")]
-    name = f"loops-{_sources()}"
-    for place in places:
-        with suppress(OSError):
-            (place / name).mkdir(parents=True, exist_ok=True)
-            if os.access(place / name, os.W_OK):
-                _forget_old(place, place / name)
-                return place / name
-    return None
+    def on_start(self, _: event.Event) -> None:
+        compiling_starts()
+
+    def on_end(self, _: event.Event) -> None:
+        pass
 
 
-def _sources() -> str:
-    """Return a digest of the modules with compiled functions, and of those beside them, whose constants they hold."""
-    digest = hashlib.sha256()
-    for path in sorted(one for folder in _WITH_LOOPS for one in (_PACKAGE / folder).glob("*.py")):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _forget_old(place: Path, in_use: Path) -> None:
-    """Remove code of sources that are gone, but for the last ones used."""
-    with suppress(OSError):
-        in_use.touch()
-        folders = sorted(place.glob("loops-*"), key=lambda one: one.stat().st_mtime, reverse=True)
-        for folder in folders[_KEPT:]:
-            if folder != in_use:
-                shutil.rmtree(folder, ignore_errors=True)
+event.register("numba:compile", _Notice())

@@ -49,19 +49,18 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.stack.machine_code import MachineCode
 from workbench.stack.planes import Planes, count_type, standard_error_factors
 from workbench.stack.recipe import METHODS
 from workbench.stack.rejection import NoRejection, WinsorizedSigmaClip, loop_of
 from workbench.stack.sorting_network import sorting_network
+from workbench.stack.tile_job import TILE_JOB, tile_job
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from numpy.typing import NDArray
 
     from workbench.stack.rejection import Rejection
@@ -70,6 +69,11 @@ __all__ = ["fast_planes", "takes"]
 
 _MOST_FRAMES = 16_384  # from where on sums of squares of doubled integers, times their number, leave 64 bits
 _BLOCK_VALUES = 2**18  # values in float64 for the loops that reject: 2 MiB
+_COUNTS = np.dtype(np.uint16)  # of samples while pixels are combined: loops for one type only are compiled
+_EMPTY = {"std_error": np.empty(0, np.float32), "flags": np.empty(0, np.uint8)} | dict.fromkeys(
+    ("n_kept", "rejected_low", "rejected_high"), np.empty(0, _COUNTS)
+)
+_TILES = MachineCode("workbench.stack.fast_loops", "combine_tiles", TILE_JOB)
 
 
 def takes(n_frames: int) -> bool:
@@ -114,52 +118,52 @@ def fast_planes(stored: NDArray[Any], rejection: Rejection, *, method: str = "me
         raise ValueError(f"{n} frames of {stored.dtype}: only 1 to {_MOST_FRAMES} frames of 16-bit integers are taken")
     if size > 1 and stored.strides[1] != stored.itemsize:
         raise ValueError("the pixels of a frame are not next to each other in memory")
-    planes = _empty(n, size, method, maps=maps)
-    addresses = (stored.ctypes.data + stored.strides[0] * np.arange(n)).astype(np.uint64)
-    pixels = _Pixels(
-        loops=fast_loops,
-        source=(addresses, stored.dtype == ">i2"),
-        network=sorting_network(n),
-        how=(METHODS.index(method), standard_error_factors(method, n)),
-        planes=_filled(planes, count_type(n)),
-    )
+    planes = _unrejected(n, size, method, maps=maps)
     limits = _screened(rejection)
     if limits is None:
-        pixels.reject(np.arange(size, dtype=np.int32), rejection)
+        _reject(stored, rejection, method, planes)
     else:
-        pixels.reject(pixels.screen(size, limits), rejection)
-    return planes
+        _combine_tiles(stored, limits, method, planes)
+    return planes.counted_as(count_type(n))
 
 
-@dataclass(frozen=True)
-class _Pixels:
-    """What all loops over the same pixels are given."""
+def _combine_tiles(stored: NDArray[Any], limits: tuple[float, float], method: str, planes: Planes) -> None:
+    """Combine pixels by what winsorized sigma clipping keeps."""
+    n, size = stored.shape
+    in_order = method in ("mean", "sum") and math.isinf(limits[0]) and math.isinf(limits[1])
+    arrays = {
+        "addresses": _addresses(stored),
+        "network": sorting_network(n)[: 0 if in_order else None],
+        "limits": np.array(limits),
+        "factors": standard_error_factors(method, n),
+    }
+    arrays |= {name: plane for name, plane in vars(planes).items() if plane is not None}
+    numbers = {"n_frames": n, "size": size, "swapped": stored.dtype == ">i2", "method": METHODS.index(method)}
+    job, _alive = tile_job(numbers, arrays)
+    _TILES(job)
 
-    loops: ModuleType
-    source: tuple[NDArray[np.uint64], bool]
-    network: NDArray[np.int32]
-    how: tuple[int, NDArray[np.float64]]
-    planes: tuple[NDArray[Any], ...]
 
-    def screen(self, size: int, limits: tuple[float, float]) -> NDArray[np.int32]:
-        """Combine the pixels of which it is clear what winsorized sigma clipping keeps, and return which are left."""
-        unclear = np.empty(size, dtype=np.int32)
-        in_order = METHODS[self.how[0]] in ("mean", "sum") and np.isinf(limits).all()
-        network = self.network[:0] if in_order else self.network
-        count = self.loops.combine_tiles(self.source, size, network, limits, self.how, self.planes, unclear)
-        return unclear[:count]
+def _reject(stored: NDArray[Any], rejection: Rejection, method: str, planes: Planes) -> None:
+    """Combine pixels by what the literal loop of a method keeps."""
+    from workbench.stack import fast_loops  # imports Numba, which only those wait for who need it  # noqa: PLC0415
 
-    def reject(self, pixels: NDArray[np.int32], rejection: Rejection) -> None:
-        """Combine pixels by what the literal loop of a method keeps."""
-        n = len(self.source[0])
-        step = max(1, _BLOCK_VALUES // n)
-        for start in range(0, len(pixels), step):
-            part = pixels[start : start + step]
-            columns, states = np.empty((len(part), n)), np.empty((len(part), n), dtype=np.uint8)
-            loop, parameters = loop_of(rejection, n)
-            self.loops.sorted_columns(self.source, part, self.network, columns)
-            loop(columns, np.full(len(part), n), parameters, states)
-            self.loops.combine_kept(self.source, part, columns, states, self.how, self.planes)
+    n, size = stored.shape
+    step = max(1, _BLOCK_VALUES // n)
+    source = _addresses(stored), stored.dtype == ">i2"
+    how = METHODS.index(method), standard_error_factors(method, n)
+    filled = tuple(_EMPTY[name] if plane is None else plane for name, plane in vars(planes).items())
+    loop, parameters = loop_of(rejection, n)
+    for start in range(0, size, step):
+        count = min(step, size - start)
+        columns, states = np.empty((count, n)), np.empty((count, n), dtype=np.uint8)
+        fast_loops.sorted_columns(source, start, sorting_network(n), columns)
+        loop(columns, np.full(count, n), parameters, states)
+        fast_loops.combine_kept(source, start, columns, states, how, filled)
+
+
+def _addresses(stored: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return where each frame's pixels begin."""
+    return (stored.ctypes.data + stored.strides[0] * np.arange(len(stored))).astype(np.uint64)
 
 
 def _screened(rejection: Rejection) -> tuple[float, float] | None:
@@ -171,24 +175,16 @@ def _screened(rejection: Rejection) -> tuple[float, float] | None:
     return None
 
 
-def _empty(n_frames: int, size: int, method: str, *, maps: bool) -> Planes:
+def _unrejected(n_frames: int, size: int, method: str, *, maps: bool) -> Planes:
+    """Make the planes to fill, with the counts of pixels that lose nothing."""
     frames = np.zeros((3, n_frames), dtype=np.int64)
     frames[0] = size
-    kind = count_type(n_frames)
     return Planes(
         signal=np.empty(size, dtype=np.float32),
         std_error=np.empty(size, dtype=np.float32) if maps and method not in ("min", "max") else None,
-        n_kept=np.full(size, n_frames, dtype=kind) if maps else None,
-        rejected_low=np.zeros(size, dtype=kind) if maps else None,
-        rejected_high=np.zeros(size, dtype=kind) if maps else None,
+        n_kept=np.full(size, n_frames, dtype=_COUNTS) if maps else None,
+        rejected_low=np.zeros(size, dtype=_COUNTS) if maps else None,
+        rejected_high=np.zeros(size, dtype=_COUNTS) if maps else None,
         flags=np.zeros(size, dtype=np.uint8) if maps else None,
         frames=frames,
-    )
-
-
-def _filled(planes: Planes, counts: np.dtype) -> tuple[NDArray[Any], ...]:
-    """Return the planes as the loops take them: an empty array for one that is not wanted."""
-    kinds = {"std_error": np.dtype(np.float32), "flags": np.dtype(np.uint8)}
-    return tuple(
-        np.empty(0, kinds.get(name, counts)) if plane is None else plane for name, plane in vars(planes).items()
     )

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import carray
 
 from workbench.stack.compiling import compiled
 from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap, tally, tally_outside
-from workbench.stack.pixel_loops import pixels_at
+from workbench.stack.pixel_loops import array_at, pixels_at
+from workbench.stack.reject_winsorized import winsorized_run
 from workbench.stack.rejection import KEPT, LOW
+from workbench.stack.tile_job import TILE_WIDTH as WIDTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["combine_kept", "combine_tiles", "sorted_columns"]
 
-WIDTH = 128  # pixels of a tile
 _WINSORIZED, _CLAMP = 1.134, 1.5  # the rule's numbers, see fast.py
 _COARSE = 1e-3  # what the first look must be clear by: it is in float32
 
-_u16, _i32, _f32, _i64, _f64, _u64 = np.uint16, np.int32, np.float32, np.int64, np.float64, np.uint64
+_u8, _u16, _u64, _i32, _i64 = np.uint8, np.uint16, np.uint64, np.int32, np.int64
+_f32, _f64 = np.float32, np.float64
 
 
 @compiled
@@ -75,7 +78,7 @@ def _add(tile: Tile, total: NDArray[np.int32]) -> None:
 def _screen(
     tile: Tile,
     total: NDArray[np.int32],
-    limits: tuple[float, float],
+    limits: Floats,
     settled: NDArray[np.bool_],
     sums: Singles,
 ) -> None:
@@ -130,10 +133,11 @@ def _keep_all(tile: Tile, total: NDArray[np.int32], width: int, method: int, sig
 
 
 @compiled
-def _spread_all(tile: Tile, total: NDArray[np.int32], width: int, factor: float, std_error: Singles) -> None:
-    """Write the standard error of all values of a tile's pixels."""
+def _spread_all(tile: Tile, total: NDArray[np.int32], width: int, factor: float, out: tuple[Floats, Singles]) -> None:
+    """Write the standard error of all values of a tile's pixels; the sums of their squares come before it."""
     n = len(tile)
-    low, square = _row(tile, (n - 1) // 2), np.zeros(WIDTH)
+    low, (square, std_error) = _row(tile, (n - 1) // 2), out
+    square[:] = 0
     for k in range(n):
         row = _row(tile, k)
         for p in range(WIDTH):
@@ -143,42 +147,78 @@ def _spread_all(tile: Tile, total: NDArray[np.int32], width: int, factor: float,
         std_error[p] = spread(_f64(total[p] - n * _i32(low[p])), square[p], n) * factor
 
 
-@compiled
-def combine_tiles(
-    source: tuple[NDArray[np.uint64], bool],
-    size: int,
-    network: NDArray[np.int32],
-    limits: tuple[float, float],
-    how: tuple[int, Floats],
-    planes: tuple[Any, ...],
-    unclear: NDArray[np.int32],
-) -> int:
-    """Combine pixels by winsorized sigma clipping, and return of how many it was not clear what is to be rejected.
+def combine_tiles(jobs: Any) -> int:
+    """Combine pixels by winsorized sigma clipping, or all of their values.
 
     Parameters
     ----------
-    source
-        Addresses of the frames' first pixels; whether these are stored as a FITS file stores unsigned integers.
-    size
-        Pixels of each frame.
-    network
-        The exchanges that sort a column; empty for values in any order.
-    limits
-        As the rule has them; ``inf`` on either side rejects nothing there.
-    how
-        One of the constants above; what the standard deviation of k samples is multiplied by for the standard error.
-    planes
-        ``(signal, std_error, n_kept, n_low, n_high, flags, frames)`` to fill, as :class:`Planes` has them; those that
-        are not wanted are empty, the counts and flags are those of pixels that lose nothing.
-    unclear
-        Where to write the pixels that are left to do, shape (pixel,).
+    jobs
+        Pointer to a record of :data:`workbench.stack.tile_job.TILE_JOB`. The counts and flags that it names are those
+        of pixels that lose nothing.
+
+    Returns
+    -------
+    int
+        Of how many pixels the literal loop had to tell what is rejected.
     """
+    job = carray(jobs, 1)[0]
+    source = (array_at(job.addresses, (job.n_frames,), _u64), job.swapped != 0)
+    network = array_at(job.network, (job.n_exchanges, 2), _i32)
+    how = (job.method, array_at(job.factors, (job.n_frames + 1,), _f64))
+    return _combine(source, job.size, network, array_at(job.limits, (2,), _f64), how, _planes(job), _workspace(job))
+
+
+@compiled
+def _planes(job: Any) -> tuple[Any, ...]:
+    """Give the planes to fill; those that are not wanted are empty."""
+    errors, counts = job.size * (job.std_error != 0), job.size * (job.n_kept != 0)
+    return (
+        array_at(job.signal, (job.size,), _f32),
+        array_at(job.std_error, (errors,), _f32),
+        array_at(job.n_kept, (counts,), _u16),
+        array_at(job.rejected_low, (counts,), _u16),
+        array_at(job.rejected_high, (counts,), _u16),
+        array_at(job.flags, (counts,), _u8),
+        array_at(job.frames, (3, job.n_frames), _i64),
+    )
+
+
+@compiled
+def _workspace(job: Any) -> tuple[Any, ...]:
+    """Cut a job's workspace into a tile, columns of integers and of floats, and sums of a tile's pixels."""
+    n, squares = job.n_frames, _u64(job.workspace)
+    values = squares + _u64(8 * WIDTH)
+    column = values + _u64(8 * n)
+    total = column + _u64(4 * n)
+    sums = total + _u64(4 * WIDTH)
+    tile = sums + _u64(4 * 5 * WIDTH)
+    settled = tile + _u64(2 * WIDTH * n)
+    return (
+        array_at(tile, (n, WIDTH), _u16),
+        array_at(column, (n,), _i32),
+        array_at(values, (n,), _f64),
+        array_at(total, (WIDTH,), _i32),
+        array_at(sums, (5, WIDTH), _f32),
+        array_at(squares, (WIDTH,), _f64),
+        array_at(settled, (WIDTH,), np.bool_),
+    )
+
+
+@compiled
+def _combine(
+    source: tuple[NDArray[np.uint64], bool],
+    size: int,
+    network: NDArray[np.int32],
+    limits: Floats,
+    how: tuple[int, Floats],
+    planes: tuple[Any, ...],
+    workspace: tuple[Any, ...],
+) -> int:
+    """Combine pixels tile by tile; the names are those of a job."""
     addresses, swapped = source
-    n, count = len(addresses), 0
+    n, literally = len(addresses), 0
     screens = np.isfinite(limits[0]) or np.isfinite(limits[1])
-    tile, column = np.empty((n, WIDTH), np.uint16), np.empty(n, np.int32)
-    total, settled = np.empty(WIDTH, np.int32), np.ones(WIDTH, np.bool_)
-    sums = np.empty((5, WIDTH), np.float32)
+    tile, column, values, total, sums, squares, settled = workspace
     signal, std_error = planes[0], planes[1]
     for first in range(0, size, WIDTH):
         width = min(WIDTH, size - first)
@@ -188,7 +228,7 @@ def combine_tiles(
         _sort(tile, network)
         _keep_all(tile, total, width, how[0], signal[first:])
         if std_error.size:
-            _spread_all(tile, total, width, how[1][n], std_error[first:])
+            _spread_all(tile, total, width, how[1][n], (squares, std_error[first:]))
         if not screens:
             continue
         _screen(tile, total, limits, settled, sums)
@@ -197,31 +237,30 @@ def combine_tiles(
                 continue
             for k in range(n):
                 column[k] = tile[k, p]
-            start, stop = settle(column, limits)
-            if start == stop:
-                unclear[count] = first + p
-                count += 1
-            elif stop - start < n:
-                tally_outside(source, first + p, column, (start, stop), planes[-1])
-                finish(first + p, column, (start, stop), how, planes)
-    return count
+            run = settle(column, (limits[0], limits[1]))
+            if run[0] == run[1]:
+                for k in range(n):
+                    values[k] = column[k]
+                run = winsorized_run(values, n, limits)
+                literally += 1
+            if run[1] - run[0] < n:
+                tally_outside(source, first + p, column, run, planes[-1])
+                finish(first + p, column, run, how, planes)
+    return literally
 
 
 @compiled
 def sorted_columns(
-    source: tuple[NDArray[np.uint64], bool], pixels: NDArray[np.int32], network: NDArray[np.int32], columns: Floats
+    source: tuple[NDArray[np.uint64], bool], start: int, network: NDArray[np.int32], columns: Floats
 ) -> None:
-    """Write the values of some pixels, sorted, as the loops that reject want them: shape (pixel, frame)."""
+    """Write the values of pixels from ``start`` on, sorted, as loops that reject want them: shape (pixel, frame)."""
     addresses, swapped = source
-    n = len(addresses)
-    gathered, tile = np.empty(WIDTH, np.uint16), np.empty((n, WIDTH), np.uint16)
-    for first in range(0, len(pixels), WIDTH):
-        width = min(WIDTH, len(pixels) - first)
+    n, size = len(addresses), len(columns)
+    tile = np.empty((n, WIDTH), np.uint16)
+    for first in range(0, size, WIDTH):
+        width = min(WIDTH, size - first)
         for k in range(n):
-            stored = pixels_at(addresses[k], pixels[-1] + 1)
-            for p in range(width):
-                gathered[p] = stored[pixels[first + p]]
-            _load(_u64(gathered.ctypes.data), width, swapped, tile[k])
+            _load(addresses[k] + _u64(2 * (start + first)), width, swapped, tile[k])
         _sort(tile, network)
         for p in range(width):
             for k in range(n):
@@ -231,17 +270,17 @@ def sorted_columns(
 @compiled
 def combine_kept(
     source: tuple[NDArray[np.uint64], bool],
-    pixels: NDArray[np.int32],
+    start: int,
     columns: Floats,
     states: NDArray[np.uint8],
     how: tuple[int, Floats],
     planes: tuple[Any, ...],
 ) -> None:
-    """Combine what a loop that rejects has kept of some pixels' sorted values."""
+    """Combine what a loop that rejects has kept of the sorted values of pixels from ``start`` on."""
     n = columns.shape[1]
     column, kept = np.empty(n, np.int32), np.empty(n, np.int32)
-    for j in range(len(pixels)):
-        pixel, count, low = _i64(pixels[j]), _i64(0), _i64(0)
+    for j in range(len(columns)):
+        pixel, count, low = _i64(start + j), _i64(0), _i64(0)
         for k in range(n):
             column[k] = _i32(columns[j, k])
             low += states[j, k] == LOW

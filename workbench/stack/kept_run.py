@@ -202,7 +202,7 @@ def finish(pixel: Any, column: Column, run: Run, how: Any, planes: Any) -> None:
         n_kept[pixel], n_low[pixel], n_high[pixel] = n, start, n_frames - stop
         flags[pixel] = 0 if n else ALL_REJECTED
     if n == 0:
-        middle = _combined(column, (_i64(0), _i64(n_frames)), MEDIAN, _i64(0))
+        middle = _combined(column, (_i64(0), _i64(n_frames)), _i64(MEDIAN), _i64(0))
         signal[pixel] = middle * (n_frames if method == SUM else 1)
         if std_error.size:
             std_error[pixel] = np.nan

@@ -30,6 +30,7 @@ __all__ = [
     "add_first_pair",
     "add_pair",
     "add_pair_exactly",
+    "array_at",
     "fill",
     "mark",
     "pixels_at",
@@ -57,9 +58,15 @@ _pointer_to = cast("Callable[[Any], Any]", intrinsic(_pointer))
 
 
 @compiled_in_any_order
+def array_at(address: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Give the array that begins at an address, row after row."""
+    return carray(_pointer_to(address), shape, dtype)
+
+
+@compiled_in_any_order
 def pixels_at(address: Any, size: int) -> Pixels:
     """Give the pixels that begin at an address, as they are stored."""
-    return carray(_pointer_to(address), (size,), _u16)
+    return array_at(address, (size,), _u16)
 
 
 @compiled_in_any_order

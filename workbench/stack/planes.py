@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = ["ALL_REJECTED", "NO_VALUE", "Planes", "count_type", "standard_error_f
 
 ALL_REJECTED = 1  # flag: rejection left no sample of this pixel, the signal is the median of all
 NO_VALUE = 2  # flag: no frame has a value of this pixel, the signal is NaN
+_COUNTS = ("n_kept", "rejected_low", "rejected_high")
 
 
 def count_type(n_frames: int) -> np.dtype:
@@ -47,6 +48,12 @@ class Planes:
     rejected_high: NDArray[np.unsignedinteger] | None
     flags: NDArray[np.uint8] | None
     frames: NDArray[np.int64]
+
+    def counted_as(self, kind: np.dtype) -> Planes:
+        """Return the same with counts of another type."""
+        if self.n_kept is None or self.n_kept.dtype == kind:
+            return self
+        return replace(self, **{name: getattr(self, name).astype(kind) for name in _COUNTS})
 
 
 def standard_error_factors(method: str, n_frames: int) -> NDArray[np.float64]:

@@ -136,7 +136,7 @@ def percentile(columns: Floats, counts: Counts, parameters: Floats, states: Stat
 @compiled
 def sigma_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of sigma clipping."""
-    first, stop, left = 0, n, n + 1
+    first, stop, left = np.int64(0), n, n + 1
     while 3 <= stop - first < left:
         left = stop - first
         scale = spread(values, first, stop)
@@ -177,7 +177,7 @@ def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> 
     """Sigma clipping about the median with sigma = 1.4826 times the median absolute deviation."""
     for p in range(len(counts)):
         values = columns[p]
-        first, stop, left = 0, counts[p], counts[p] + 1
+        first, stop, left = np.int64(0), counts[p], counts[p] + 1
         while 3 <= stop - first < left:
             left = stop - first
             centre = median_of(values, first, stop)
@@ -191,7 +191,7 @@ def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> 
 @compiled
 def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of averaged sigma clipping."""
-    first, stop, left = 0, n, n + 1
+    first, stop, left = np.int64(0), n, n + 1
     if n < 3 or not median_of(values, 0, n) > negligible(values, 0, n):
         return first, stop
     centre = median_of(values, 0, n)

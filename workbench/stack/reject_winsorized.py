@@ -87,7 +87,7 @@ def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> f
 @compiled
 def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of winsorized sigma clipping."""
-    first, stop, left = 0, n, n + 1
+    first, stop, left = np.int64(0), n, n + 1  # a plain 0 is a type of its own, and all would be compiled for it too
     while 3 <= stop - first < left:
         left = stop - first
         centre = median_of(values, first, stop)
@@ -144,7 +144,7 @@ def winsorized_with_cutoff(columns: Floats, counts: Counts, parameters: Floats, 
     work = np.empty(columns.shape[1])
     for p in range(len(counts)):
         values = columns[p]
-        first, stop, left = 0, counts[p], counts[p] + 1
+        first, stop, left = np.int64(0), counts[p], counts[p] + 1
         while 3 <= stop - first < left:
             centre = median_of(values, first, stop)
             if left > counts[p]:
