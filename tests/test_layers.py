@@ -9,7 +9,7 @@ import workbench
 
 PACKAGE = Path(workbench.__file__).parent
 LAYERS = ("vocabulary", "frames", "camera", "stack", "measure", "calibrate", "show", "cli")
-VOCABULARY = {"units", "results", "errors", "resources", "schema", "__init__", "__version__"}
+VOCABULARY = {"units", "results", "errors", "resources", "schema", "threads", "__init__", "__version__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -8,7 +8,6 @@ Master frames come from :func:`combine`, which makes one frame of a stack.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.stack.combine import Combination, combine
     from workbench.stack.recipe import Recipe
 
-__version__ = version("dark-frame-workbench")
+__version__ = "0.1.0"
 __all__ = [
     "Combination",
     "Measurement",

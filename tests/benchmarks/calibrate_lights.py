@@ -26,7 +26,7 @@ from workbench.calibrate.lights import matched_calibration
 from workbench.frames import whole_file as flushing
 from workbench.frames.formats import read_frame_file
 from workbench.frames.whole_file import whole_file
-from workbench.stack.fused import processors
+from workbench.threads import processors
 
 SHAPE = 3522, 4656
 N_LIGHTS = 20

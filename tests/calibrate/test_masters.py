@@ -14,13 +14,13 @@ from scipy import stats
 
 from workbench.calibrate.master_files import check_inputs, read_master
 from workbench.calibrate.master_header import text_card
-from workbench.calibrate.masters import default_recipe, make_master
+from workbench.calibrate.masters import make_master
 from workbench.errors import FrameError, InputError
 from workbench.frames import load
 from workbench.frames.catalogue import catalogue
 from workbench.results import Verdict
 from workbench.stack.combine import combine
-from workbench.stack.recipe import Recipe, recipe_of
+from workbench.stack.recipe import Recipe, default_recipe, recipe_of
 
 SIRIL = shutil.which("siril-cli")
 

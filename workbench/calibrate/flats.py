@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from workbench.calibrate.masters import Preparation, make_master
 from workbench.calibrate.overscan import overscan_card, subtract_overscan
 from workbench.errors import InputError
 from workbench.results import Problem
-from workbench.stack.fused import processors
+from workbench.threads import in_threads
 from workbench.units import set_units
 
 if TYPE_CHECKING:
@@ -167,9 +166,8 @@ def overexposed(rows: pd.DataFrame, saturation: float | None = None) -> tuple[Pr
         more than 0.1 % at the very highest value.
     """
     readable = rows[[source is not None for source in rows["source"]]]
-    with ThreadPoolExecutor(processors()) as pool:
-        claims = [saturation if saturation is not None else claim for claim in readable["saturation_claim"]]
-        rules = list(pool.map(_too_bright, readable["source"], claims))
+    claims = [saturation if saturation is not None else claim for claim in readable["saturation_claim"]]
+    rules = in_threads(lambda flat: _too_bright(*flat), zip(readable["source"], claims, strict=True))
     return tuple(
         Problem(str(file), rule, "left out; shoot it shorter")
         for file, rule in zip(readable["file"], rules, strict=True)

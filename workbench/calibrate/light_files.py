@@ -18,7 +18,7 @@ from workbench.calibrate.uncertainty import light_sigma
 from workbench.errors import InputError
 from workbench.frames.fits_header import BLOCK
 from workbench.frames.whole_file import whole_file
-from workbench.stack.fused import processors
+from workbench.threads import processors
 
 if TYPE_CHECKING:
     import os

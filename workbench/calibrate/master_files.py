@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+import astropy.table  # noqa: F401 - what writing a table imports: here nobody waits for it with the pixels in hand
 import numpy as np
 import pandas as pd
-import xarray as xr
 from astropy.io import fits
 
 from workbench.calibrate.master_header import MADE_BY
@@ -25,6 +25,8 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    import xarray as xr
 
 __all__ = ["check_inputs", "read_master", "write_master"]
 
@@ -113,6 +115,8 @@ def read_master(path: str | os.PathLike[str]) -> xr.Dataset:
     InputError
         When the file is missing, damaged, or no master of this workbench.
     """
+    import xarray as xr  # which who writes does without: it takes a while  # noqa: PLC0415
+
     try:
         with fits.open(path, memmap=False) as units:
             if not str(units[0].header.get("PROGRAM", "")).startswith(MADE_BY) or "INPUTS" not in units:
@@ -226,6 +230,8 @@ def _inputs(records: fits.FITS_rec) -> pd.DataFrame:
 
 
 def _array(values: Any) -> xr.DataArray:
+    import xarray as xr  # see above  # noqa: PLC0415
+
     plane = values.reshape(values.shape[-2:])
     return xr.DataArray(plane.astype(plane.dtype.newbyteorder("="), copy=False), dims=("y", "x"))
 

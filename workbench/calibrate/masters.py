@@ -23,7 +23,7 @@ from workbench.results import Problem
 from workbench.stack.combine import Combination, combine
 from workbench.stack.noise_evaluation import NoiseEvaluation, mrs_noise
 from workbench.stack.planes import ALL_REJECTED, NO_VALUE
-from workbench.stack.recipe import Recipe, recipe_of
+from workbench.stack.recipe import Recipe, default_recipe, recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from workbench.frames.identity import Identity
     from workbench.results import Verdict
+    from workbench.stack.ahead import Ahead
 
-__all__ = ["Master", "Preparation", "default_recipe", "make_master"]
+__all__ = ["Master", "Preparation", "make_master"]
 
 _SUFFIXES = (".fits", ".fit", ".fts")
 _FEW = 10  # frames, below which winsorized clipping has too little to tell an outlier by
@@ -99,18 +100,6 @@ class Master:
         return None if flags is None else int(np.count_nonzero(flags & flag))
 
 
-def default_recipe(kind: str) -> dict[str, Any]:
-    """Return how frames of a kind are combined unless their user says otherwise, as options of a recipe.
-
-    Bias frames and darks as the paper does it: mean, winsorized sigma clipping with 4 and 3 sigmas, no normalisation,
-    no weights. Flats likewise, but brought to one level first, as factors: their light differs.
-    """
-    options: dict[str, Any] = {"method": "mean", "rejection": "winsorized"}
-    if kind == "flat":
-        options |= {"normalisation": "multiplicative", "rejection_normalisation": "multiplicative"}
-    return options
-
-
 def make_master(
     rows: pd.DataFrame,
     out: str | os.PathLike[str],
@@ -126,6 +115,7 @@ def make_master(
     quick: bool = False,
     threads: int | None = None,
     client: Client | str | None = None,
+    ahead: Ahead | None = None,
     progress: bool = False,
     **options: Any,
 ) -> Master:
@@ -155,7 +145,7 @@ def make_master(
         Whether to keep standard errors, counts and flags of all pixels.
     quick
         The pixels alone: no maps, no hashes of the frames, no look at their pixels for what does not belong.
-    threads, client
+    threads, client, ahead
         As for :func:`workbench.stack.combine.combine`.
     progress
         Show bars on stderr when that is a terminal.
@@ -202,7 +192,8 @@ def make_master(
     problems += processed
     problems += _doubts(chosen, used, kind if preparation is None else "prepared")
     stack = frame_files(used) if preparation is None else preparation.apply(load_stack(used))
-    combination = combine(stack, chosen, maps=maps and not quick, threads=threads, client=client, progress=progress)
+    how: dict[str, Any] = {"threads": threads, "client": client, "ahead": ahead, "progress": progress}
+    combination = combine(stack, chosen, maps=maps and not quick, **how)
     for source, identity in zip(used["source"], identities, strict=not quick):
         check_unchanged(source, identity)
     noise = None if quick else _noise(combination, used)

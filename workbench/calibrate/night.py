@@ -13,9 +13,10 @@ from workbench.calibrate.night_image import Registered, integrate_target
 from workbench.calibrate.night_lights import calibrate_light, prepare
 from workbench.calibrate.night_record import NightRecord
 from workbench.calibrate.night_registration import Calibrated, register_light, stars_of
-from workbench.calibrate.night_steps import NightOptions, Workshop, in_threads, make_masters
+from workbench.calibrate.night_steps import NightOptions, Workshop, make_masters
 from workbench.errors import InputError, NotMeasurableError
 from workbench.results import Problem
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,10 @@ from workbench.calibrate.night_overscan import overscan_preparation
 from workbench.calibrate.night_record import NightRecord, made_from, sha256_of
 from workbench.calibrate.resample import CLAMPING
 from workbench.results import Problem
-from workbench.stack.fused import processors
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import pandas as pd
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.errors import InputError
     from workbench.stack.recipe import Recipe
 
-__all__ = ["NightOptions", "Workshop", "in_threads", "make_masters"]
+__all__ = ["NightOptions", "Workshop", "make_masters"]
 
 _LEFT_OUT = "left out"
 
@@ -98,15 +97,6 @@ class Workshop:
             self.kept.append(file)
             self.advance(file)
         return facts
-
-
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """Yield results in order, worked out by as many threads as there are processors; stop at once when stopped."""
-    pool = ThreadPoolExecutor(processors())
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def make_masters(shop: Workshop, plans: Iterable[MasterPlan]) -> None:

@@ -6,14 +6,13 @@ together: an integration of registered frames looks smoother than it is. :func:`
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from workbench.calibrate.projective import apply
-from workbench.stack.fused import processors
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,6 +275,5 @@ def _floor(values: Image) -> float:
 def _in_bands(work: Callable[[int, Image], None], out: Image, threads: int | None) -> None:
     """Call ``work`` with the first row and the rows of each band, in threads."""
     step = max(1, _PART // max(1, out.shape[1]))
-    with ThreadPoolExecutor(threads or processors()) as pool:
-        for _ in pool.map(lambda first: work(first, out[first : first + step]), range(0, out.shape[0], step)):
-            pass  # an exception of a band is raised here
+    for _ in in_threads(lambda first: work(first, out[first : first + step]), range(0, out.shape[0], step), threads):
+        pass  # an exception of a band is raised here

@@ -5,7 +5,6 @@ Looked at is a sample: a few short runs of columns of every row, which is enough
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from workbench.frames.entries import ACCEPTED
 from workbench.frames.evidence import ACTION
 from workbench.frames.suitability import CLUSTER_GAP
 from workbench.results import Problem
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,12 +131,11 @@ def _temperatures(rows: pd.DataFrame, found: Suspects, *, accept: bool) -> None:
 def _pixels(rows: pd.DataFrame, found: Suspects, *, accept: bool, threads: int | None) -> None:
     files, sources = [str(file) for file in rows["file"]], list(rows["source"])
     flats = rows["kind"].iloc[0] == "flat"
-    with ThreadPoolExecutor(threads or None) as pool:
-        chosen = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), _REFERENCES)).astype(int))
-        samples = np.array(list(pool.map(_sample, (sources[place] for place in chosen))))
-        reference = np.median(samples, axis=0)
-        noise = _noise(samples)
-        looks = list(pool.map(lambda source: _look(_sample(source), reference, noise, flat=flats), sources))
+    chosen = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), _REFERENCES)).astype(int))
+    samples = np.array(list(in_threads(_sample, (sources[place] for place in chosen), threads)))
+    reference = np.median(samples, axis=0)
+    noise = _noise(samples)
+    looks = list(in_threads(lambda source: _look(_sample(source), reference, noise, flat=flats), sources, threads))
     blank = [one is None for one in looks]
     for file, source, lost in zip(files, sources, blank, strict=True):
         if lost:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from workbench import __version__
 from workbench.camera.session_truth import SessionTruth
 from workbench.camera.truth import truth_arrays, truth_record
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROGRAM = f"dark-frame workbench {__version__}"
 _FRAME_TYPE = {"bias": "BIAS", "dark": "DARK", "darkflat": "DARKFLAT", "flat": "FLAT", "light": "LIGHT"}
+_MOST_THREADS = 4  # each holds a frame and what it expects
 
 
 MANIFEST = "workbench.toml"
@@ -109,14 +110,9 @@ def shoot(camera: Camera, plan: Plan, folder: Path, *, progress: bool) -> None:
 
     # like frames follow each other, so that the map of what they expect is made once
     waiting = sorted(frames, key=lambda frame: (frame.temperature, frame.exposure, frame.index))
-    with (
-        ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as threads,
-        tqdm(
-            total=len(frames), desc=f"simulating {plan.name}", unit="frame", disable=None if progress else True
-        ) as bar,
-    ):
-        for _ in threads.map(write, waiting):
-            bar.update()
+    written = in_threads(write, waiting, min(processors(), _MOST_THREADS))
+    for _ in tqdm(written, f"simulating {plan.name}", len(frames), unit="frame", disable=None if progress else True):
+        pass
     (folder / "truth.json").write_text(json.dumps(truth_record(truth), indent=1) + "\n", encoding="utf-8")
     if truth.sky is not None:
         np.savez_compressed(folder / "truth.npz", allow_pickle=False, **truth_arrays(truth))

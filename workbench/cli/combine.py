@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from workbench.cli.arguments import add_frames_options, count, limit
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from workbench.cli.arguments import Parser
+    from workbench.stack.ahead import Ahead
 
 _RECIPE = (
     *("method", "rejection", "low", "high", "cutoff", "normalisation", "rejection_normalisation"),
@@ -60,6 +62,18 @@ def add_combine(parser: Parser) -> None:
 
 
 def _combine(options: argparse.Namespace) -> int:
+    recipe = {name: value for name in _RECIPE if (value := getattr(options, name)) is not None}
+    if not options.quick or options.scheduler is not None:
+        return _make_master(options, recipe, None)
+    from workbench.stack.ahead import begun  # noqa: PLC0415
+    from workbench.stack.recipe import default_recipe  # noqa: PLC0415
+
+    how = {**default_recipe("dark"), **recipe, "threads": options.threads, "progress": True}
+    with begun([Path(one) for one in options.files], **how) as ahead:
+        return _make_master(options, recipe, ahead)
+
+
+def _make_master(options: argparse.Namespace, recipe: dict[str, Any], ahead: Ahead | None) -> int:
     from workbench.calibrate.masters import make_master  # noqa: PLC0415
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.results import Results  # noqa: PLC0415
@@ -78,8 +92,9 @@ def _combine(options: argparse.Namespace) -> int:
         quick=options.quick,
         threads=options.threads,
         client=options.scheduler,
+        ahead=ahead,
         progress=True,
-        **{name: value for name in _RECIPE if (value := getattr(options, name)) is not None},
+        **recipe,
     )
     print(json.dumps(combining_json(master), indent=1) if options.json else combining_text(master))
     return 0

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import InputError
 from workbench.frames.entries import read_entry
-from workbench.frames.formats import is_frame_name
+from workbench.frames.listing import frame_files_below
 from workbench.frames.manifests import check_regions, find_manifest
 from workbench.frames.suitability import judge
 from workbench.results import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    import os
+    from collections.abc import Collection, Iterable
 
     from workbench.frames.entries import Entry
     from workbench.frames.manifests import Manifest
@@ -67,7 +66,6 @@ COLUMNS = (
     "source",
 )
 _GROUPED_BY = ("camera", "readout_mode", "gain_setting", "offset_setting", "binning")
-_MAGIC = (b"SIMPLE  =", b"XISF0100")
 
 
 def catalogue(
@@ -112,7 +110,7 @@ def catalogue(
     given = Path(path)
     root = (given if given.is_dir() else given.parent).resolve()  # "." has no name
     closed: list[Problem] = []
-    files = _frame_files(given, closed) if names is None else sorted(set(names))
+    files = frame_files_below(given, closed) if names is None else sorted(set(names))
     said = find_manifest(root, manifest)
     entries = [read_entry(root, file, said) for file in _with_progress(files, show=progress)]
     judge(entries, accept=accept)
@@ -122,54 +120,6 @@ def catalogue(
     table = _table(entries)
     table.attrs = {"manifest": said, "root": root, "problems": (*closed, *_idle_rules(said, entries))}
     return table
-
-
-# ---- files ----------------------------------------------------------------------------------------------------------
-
-
-def _frame_files(given: Path, closed: list[Problem]) -> list[str]:
-    """List what is or looks like a frame, relative to the folder, sorted; note folders that may not be read."""
-    advice = "name a folder with FITS, XISF or raw frames"
-    if not given.exists():
-        raise InputError(given, "does not exist", advice)
-    if not given.is_dir():
-        return [given.name]
-    found = (file for file in _walk(given, closed) if _looks_like_frame(file))
-    files = sorted(PurePosixPath(file.relative_to(given)).as_posix() for file in found)
-    if not files:
-        state = closed[0].rule if closed else "holds no frames" if any(given.iterdir()) else "is empty"
-        raise InputError(given / closed[0].file if closed else given, state, advice)
-    return files
-
-
-def _walk(root: Path, closed: list[Problem]) -> Iterator[Path]:
-    """Yield every file below a folder, hidden ones left out; each folder once, however many links lead to it."""
-
-    def note(error: OSError) -> None:
-        folder = Path(error.filename).relative_to(root).as_posix()
-        closed.append(Problem(folder, f"cannot be read ({error.strerror})", "left out; check its permissions"))
-
-    seen = {root.resolve()}
-    for parent, folders, names in os.walk(root, onerror=note, followlinks=True):
-        new = {Path(parent, name).resolve(): name for name in sorted(folders, reverse=True) if not name.startswith(".")}
-        folders[:] = sorted(name for place, name in new.items() if place not in seen)
-        seen.update(new)
-        for name in names:
-            if not name.startswith("."):
-                yield Path(parent, name)
-
-
-def _looks_like_frame(file: Path) -> bool:
-    """Tell by its name, or where that has no suffix that is known, by its first bytes."""
-    if file.exists() and not file.is_file():  # a pipe would never answer
-        return False
-    if is_frame_name(file):
-        return True
-    try:
-        with file.open("rb") as stream:
-            return stream.read(9).startswith(_MAGIC)
-    except OSError:  # unreadable, or a link to nowhere: it does not look like a frame
-        return False
 
 
 def _with_progress(files: list[str], *, show: bool) -> Iterable[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from workbench.errors import FrameError
 from workbench.frames.fits_header import BLOCK, COPY_AGAIN
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,8 +78,7 @@ def identities_of(
         advance()
         return found
 
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        return list(pool.map(look, sources))
+    return list(in_threads(look, sources, threads))
 
 
 def check_unchanged(source: FrameSource, identity: Identity) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.errors import InputError
 from workbench.frames.catalogue import catalogue
+from workbench.frames.listing import by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def catalogue_of(
             raise InputError(path, "does not exist", "name files and folders that are there")
     tables = [
         catalogue(path, names=files, manifest=manifest, accept=accept, progress=progress)
-        for path, files in _by_folder(named).items()
+        for path, files in by_folder(named).items()
     ]
     if len(tables) == 1:
         return tables[0]
@@ -64,14 +65,3 @@ def catalogue_of(
     whole = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
     whole.attrs = {"manifest": None, "manifests": manifests, "root": root, "problems": problems}
     return whole
-
-
-def _by_folder(named: Sequence[Path]) -> dict[Path, list[str] | None]:
-    """Tell which files of which folder are meant: None for all of them."""
-    folders: dict[Path, list[str] | None] = {path: None for path in named if path.is_dir()}
-    for path in named:
-        if not path.is_dir():
-            files = folders.setdefault(path.parent, [])
-            if files is not None:
-                files.append(path.name)
-    return folders

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from workbench.frames.load import FrameFiles, whole_frames
+from workbench.frames.frame_files import FrameFiles, whole_frames
 from workbench.stack.bands import bands
 from workbench.stack.columns import combine_values
-from workbench.stack.fused import processors
+from workbench.stack.compiling_notice import announced
 from workbench.stack.planes import Planes, count_type
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from threading import Event
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "Mask", "combine_files", "combine_here", "files_of", "row_bands", "warm_up"]
 
-_THIN = 16  # rows
 _MOST_OPEN = 256  # files: systems allow 1024 or more
 _BAND_BYTES = 4 * 2**20  # of what is read at once: many small tasks, which stay in the processor's cache
 
@@ -96,14 +95,13 @@ def row_bands(shape: tuple[int, ...], itemsize: int, band_bytes: int = _BAND_BYT
 
 
 class OpenFiles:
-    """The files of many frames, kept open from band to band: to open one takes longer than to read two rows of it.
+    """The files of frames, kept open from band to band: to open one takes longer than to read two rows of it.
 
-    Of few frames, whose bands are thick, and where the system knows no reading at a place, none is.
+    Where the system knows no reading at a place, none is.
     """
 
-    def __init__(self, sources: Sequence[FrameSource], bands: Sequence[slice]) -> None:
-        thin = bool(bands) and bands[0].stop - bands[0].start < _THIN
-        self._sources = sources[:_MOST_OPEN] if thin and hasattr(os, "preadv") else ()
+    def __init__(self, sources: Sequence[FrameSource]) -> None:
+        self._sources = sources[:_MOST_OPEN] if hasattr(os, "preadv") else ()
         self._stack = ExitStack()
 
     def __enter__(self) -> tuple[int | None, ...]:
@@ -155,17 +153,25 @@ def _as_stored(sources: Sequence[FrameSource], plan: Plan, *, masked: bool) -> b
 
 
 def warm_up(stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask) -> None:
-    """Have the loops ready that a stack needs, by a pixel without meaning."""
+    """Have the loops ready that a stack needs, by a pixel without meaning; say so if they have to be compiled."""
     sources, masked = files_of(stack), mask.samples is not None
     stored = sources is not None and _as_stored(sources, plan, masked=masked)
     pixel = np.zeros((plan.n_frames, 1), ">i2" if stored else stack.dtype)
-    combine_values(pixel, np.zeros(1, dtype=np.bool_) if masked else None, plan, stored=stored)
+    with announced(f"the loops for rejection {plan.recipe.rejection.name!r}"):
+        combine_values(pixel, np.zeros(1, dtype=np.bool_) if masked else None, plan, stored=stored)
 
 
 def combine_here(
-    stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask, *, threads: int | None, progress: bool
+    stack: xr.DataArray | FrameFiles,
+    plan: Plan,
+    mask: Mask,
+    *,
+    threads: int | None,
+    progress: bool,
+    band_bytes: int = _BAND_BYTES,
+    stopped: Event | None = None,
 ) -> Assembly:
-    """Combine a stack in threads.
+    """Combine a stack in threads; what comes of it is not to be used once ``stopped`` is set.
 
     Raises
     ------
@@ -175,8 +181,7 @@ def combine_here(
     n_frames, height, width = stack.shape
     whole = Assembly((height, width), plan)
     sources = files_of(stack)
-    cut = [] if sources is None else list(row_bands(stack.shape, stack.dtype.itemsize))
-    with OpenFiles(sources or (), cut) as descriptors:
+    with OpenFiles(sources or ()) as descriptors:
 
         def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
             whole.add(rows, combine_files(sources, rows, mask.band(rows), plan, descriptors))
@@ -187,30 +192,13 @@ def combine_here(
             return rows
 
         if sources is not None:
-            calls: Iterator[Any] = ((from_files, sources, rows) for rows in cut)
+            cuts = row_bands(stack.shape, stack.dtype.itemsize, band_bytes)
+            calls: Iterator[Any] = ((from_files, sources, rows) for rows in cuts)
         else:
             whole_stack = stack.lazy() if isinstance(stack, FrameFiles) else stack
             calls = ((from_memory, values, rows) for rows, values in bands(whole_stack))
         with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
-            _in_threads(calls, threads or processors(), bar)
+            wanted = takewhile(lambda _: stopped is None or not stopped.is_set(), calls)
+            for rows in in_threads(lambda call: call[0](*call[1:]), wanted, threads, name="combine"):
+                bar.update(rows.stop - rows.start)
     return whole
-
-
-def _in_threads(calls: Iterator[Any], n_threads: int, bar: Any) -> None:
-    """Call one after the other, a few ahead of those that are waited for; each returns its rows."""
-    waiting: deque[Future[slice]] = deque()
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="combine")
-    try:
-        for call in calls:
-            waiting.append(pool.submit(*call))
-            if len(waiting) > 2 * n_threads:
-                _advance(bar, waiting)
-        while waiting:
-            _advance(bar, waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)  # whatever was raised: no thread is left behind
-
-
-def _advance(bar: Any, waiting: deque[Future[slice]]) -> None:
-    rows = waiting.popleft().result()
-    bar.update(rows.stop - rows.start)

@@ -8,7 +8,6 @@ temporary file without a name, and read from there.
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from contextlib import contextmanager
 from threading import Lock
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.threads import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ class _Spool:
 
         whole = stack.rechunk({2: -1})  # type: ignore[no-untyped-call]
         chunk = math.prod(map(max, whole.chunks)) * self._dtype.itemsize
-        workers = max(1, min(os.cpu_count() or 1, _UNPACK_BYTES // (3 * chunk)))
+        workers = max(1, min(processors(), _UNPACK_BYTES // (3 * chunk)))
         store(whole, cast("Any", self), lock=False, scheduler="threads", num_workers=workers)
 
     def __setitem__(self, key: tuple[slice, slice, slice], block: NDArray[Any]) -> None:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from workbench.errors import InputError
-from workbench.frames.load import FrameFiles
+from workbench.frames.frame_files import FrameFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
-from workbench.stack.compiling_notice import announced
 from workbench.stack.frame_statistics import FrameStatistics, frame_statistics
 from workbench.stack.normalisation import Coefficients, coefficients
 from workbench.stack.recipe import Recipe, recipe_of
@@ -25,8 +23,11 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    import xarray as xr
     from distributed import Client
     from numpy.typing import NDArray
+
+    from workbench.stack.ahead import Ahead
 
     BoolArray = NDArray[np.bool_]
 
@@ -74,6 +75,8 @@ class Combination:
     @cached_property
     def data(self) -> xr.Dataset:
         """The pixels, with their units."""
+        import xarray as xr  # which masters do without: it takes a while  # noqa: PLC0415
+
         found = xr.Dataset(coords=self.coords)
         for name, values in self.arrays.items():
             unit = "adu" if name in ("signal", "std_error") else "1"
@@ -92,6 +95,7 @@ def combine(
     mask: BoolArray | xr.DataArray | None = None,
     threads: int | None = None,
     client: Client | str | None = None,
+    ahead: Ahead | None = None,
     progress: bool = False,
     **options: Any,
 ) -> Combination:
@@ -114,6 +118,8 @@ def combine(
     client
         A ``distributed.Client``, or the address of a scheduler such as ``"tcp://10.0.0.1:8786"``: its workers then
         share the work, and read the files themselves, under the same names.
+    ahead
+        What :func:`workbench.stack.ahead.begun` gave: taken where it is this combination, ignored where it is not.
     progress
         Whether to show a progress bar, on a terminal.
     **options
@@ -170,11 +176,17 @@ def combine(
         if not isinstance(stack, FrameFiles):
             statistics = _statistics(stack, chosen, left_out, None, progress=progress)
         plan = _plan(about, stack.shape[0], chosen, statistics, maps=maps)
-        with announced(f"the loops for rejection {chosen.rejection.name!r}"):
-            warm_up(stack, plan, left_out)
-        whole = combine_here(stack, plan, left_out, threads=threads, progress=progress)
+        begun = ahead.result(stack, plan) if ahead is not None and isinstance(stack, FrameFiles) else None
+        whole = begun or _combine_here(stack, plan, left_out, threads=threads, progress=progress)
     coords = {} if isinstance(stack, FrameFiles) else {n: one for n, one in stack.coords.items() if _of_pixels(one)}
     return Combination(whole.arrays, _frames(about, whole, plan, statistics), chosen, coords)
+
+
+def _combine_here(
+    stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask, *, threads: int | None, progress: bool
+) -> Assembly:
+    warm_up(stack, plan, mask)
+    return combine_here(stack, plan, mask, threads=threads, progress=progress)
 
 
 def _check_stack(stack: xr.DataArray | FrameFiles, threads: int | None) -> None:
@@ -190,6 +202,8 @@ def _check_stack(stack: xr.DataArray | FrameFiles, threads: int | None) -> None:
 def _mask(stack: xr.DataArray, mask: BoolArray | xr.DataArray | None) -> Mask:
     if mask is None:
         return Mask(None)
+    import xarray as xr  # see above  # noqa: PLC0415
+
     dims = ("frame", "y", "x")[-mask.ndim :]
     wanted = tuple(stack.sizes[dim] for dim in dims)
     found = mask.transpose(*dims) if isinstance(mask, xr.DataArray) and set(mask.dims) == set(dims) else mask

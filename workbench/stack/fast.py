@@ -111,8 +111,6 @@ def fast_planes(stored: NDArray[Any], rejection: Rejection, *, method: str = "me
     -----
     Runs in the calling thread, mostly without Python's lock.
     """
-    from workbench.stack import fast_loops  # imports Numba, which only those wait for who need it  # noqa: PLC0415
-
     n, size = stored.shape
     if not takes(n) or stored.dtype not in (np.dtype(">i2"), np.dtype(np.uint16)):
         raise ValueError(f"{n} frames of {stored.dtype}: only 1 to {_MOST_FRAMES} frames of 16-bit integers are taken")

@@ -205,6 +205,29 @@ def _workspace(job: Any) -> tuple[Any, ...]:
 
 
 @compiled
+def _clip(
+    where: tuple[Any, Any],
+    columns: tuple[Any, Floats],
+    limits: Floats,
+    how: tuple[int, Floats],
+    planes: tuple[Any, ...],
+) -> bool:
+    """Combine a pixel that may lose something, and tell whether only the literal loop could say what."""
+    (source, pixel), (column, values) = where, columns
+    n = len(column)
+    run = settle(column, (limits[0], limits[1]))
+    literally = run[0] == run[1]
+    if literally:
+        for k in range(n):
+            values[k] = column[k]
+        run = winsorized_run(values, n, limits)
+    if run[1] - run[0] < n:
+        tally_outside(source, pixel, column, run, planes[-1])
+        finish(pixel, column, run, how, planes)
+    return literally
+
+
+@compiled
 def _combine(
     source: tuple[NDArray[np.uint64], bool],
     size: int,
@@ -233,19 +256,10 @@ def _combine(
             continue
         _screen(tile, total, limits, settled, sums)
         for p in range(width):
-            if settled[p]:
-                continue
-            for k in range(n):
-                column[k] = tile[k, p]
-            run = settle(column, (limits[0], limits[1]))
-            if run[0] == run[1]:
+            if not settled[p]:
                 for k in range(n):
-                    values[k] = column[k]
-                run = winsorized_run(values, n, limits)
-                literally += 1
-            if run[1] - run[0] < n:
-                tally_outside(source, first + p, column, run, planes[-1])
-                finish(first + p, column, run, how, planes)
+                    column[k] = tile[k, p]
+                literally += _clip((source, first + p), (column, values), limits, how, planes)
     return literally
 
 

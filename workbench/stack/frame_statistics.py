@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from workbench.errors import InputError, NotMeasurableError
-from workbench.frames.load import whole_frames
-from workbench.stack.fused import processors
+from workbench.frames.frame_files import whole_frames
 from workbench.stack.noise_evaluation import mrs_noise
 from workbench.stack.scale_estimators import levels_of, location_and_scale_of_levels
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
     from typing import Any
@@ -101,12 +100,9 @@ def frame_statistics(
         values = stack[index].to_numpy() if sources is None else sources[index].read()
         return _of_one(names[index], values, _left_out(mask, index), estimator, noise=noise, bayer=mosaic)
 
-    with ThreadPoolExecutor(_at_a_time(stack, threads, noise=noise)) as pool:
-        rows = pool.map(look, range(len(names)))
-        bar = tqdm(
-            rows, "statistics of frames", len(names), unit="frame", disable=None if progress else True, leave=False
-        )
-        location, scale, sigma = np.array(list(bar)).reshape(-1, 3).T
+    rows = in_threads(look, range(len(names)), _at_a_time(stack, threads, noise=noise))
+    bar = tqdm(rows, "statistics of frames", len(names), unit="frame", disable=None if progress else True, leave=False)
+    location, scale, sigma = np.array(list(bar)).reshape(-1, 3).T
     return FrameStatistics(names, location, scale, sigma if noise else None)
 
 

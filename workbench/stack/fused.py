@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.frames.load import whole_frames
+from workbench.frames.frame_files import whole_frames
 from workbench.stack.power_sums import StackSums
 from workbench.stack.streamed import gross_shifts
+from workbench.threads import processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     BoolArray = NDArray[np.bool_]
 
-__all__ = ["fused_levels", "fused_sums", "mapped_frames", "processors"]
+__all__ = ["fused_levels", "fused_sums", "mapped_frames"]
 
 _WORTHWHILE = 4_000_000  # values, below which NumPy is done before Numba is imported
 _MOST_FRAMES = 256  # the composite of more may reach 2**24 adu, from where on float32 leaves integers out
@@ -142,11 +142,6 @@ def _in_parts(work: Callable[[int, int], Any], frames: list[NDArray[np.int16]], 
         found = list(pool.map(lambda start: work(start, min(start + _PART, size)), starts))
         list(pool.map(unmap, range(len(frames))))
     return found
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _addresses(frames: Sequence[NDArray[np.int16]]) -> NDArray[np.uint64]:

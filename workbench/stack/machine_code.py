@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import version
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from workbench.stack.code_folder import code_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -82,7 +80,8 @@ class MachineCode:
         """Return where the code is kept that this processor runs, made by these versions of its compilers."""
         folder = code_folder()
         features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvm.get_default_triple()
-        made_by = hashlib.sha256(repr((*features, version("numba"), version("llvmlite"))).encode()).hexdigest()[:12]
+        # each Numba has an llvmlite of its own, so that one version stands for both
+        made_by = hashlib.sha256(repr((*features, llvmlite.__version__)).encode()).hexdigest()[:12]
         return None if folder is None else folder / f"{self._name}-{made_by}.code"
 
     def _compile(self, machine: llvm.TargetMachine) -> bytes:
@@ -111,12 +110,14 @@ def _machine() -> llvm.TargetMachine:
 
 def _stubs(module: llvm.ModuleRef) -> str:
     """Write what stands in for Python, which a loop calls where it raises: these do not, and would end the process."""
-    lines = ["declare void @llvm.trap()"]
-    for function in module.functions:
-        if function.is_declaration and not function.name.startswith("llvm.") and function.name not in _FROM_C:
-            lines.append(f"define void @{function.name}() {{ call void @llvm.trap() unreachable }}")
-    lines += [f"@{one.name} = global ptr null" for one in module.global_variables if one.is_declaration]
-    return "\n".join(lines)
+    missing = [one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")]
+    return "\n".join(
+        [
+            "declare void @llvm.trap()",
+            *(f"define void @{name}() {{ call void @llvm.trap() unreachable }}" for name in {*missing} - _FROM_C),
+            *(f"@{one.name} = global ptr null" for one in module.global_variables if one.is_declaration),
+        ]
+    )
 
 
 def _read(file: Path | None) -> bytes | None:
@@ -138,4 +139,4 @@ def _keep(code: bytes, file: Path | None) -> None:
     with suppress(OSError), NamedTemporaryFile(dir=file.parent, delete=False) as part:
         part.write(hashlib.sha256(code).digest() + code)
         part.close()
-        os.replace(part.name, file)
+        Path(part.name).replace(file)

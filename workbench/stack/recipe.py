@@ -16,7 +16,7 @@ from workbench.stack.weights import WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["METHODS", "Recipe", "recipe_of"]
+__all__ = ["METHODS", "Recipe", "default_recipe", "recipe_of"]
 
 METHODS = ("mean", "median", "sum", "min", "max")
 _LIMITS = ("low", "high", "cutoff", "fraction", "alpha")  # options of one rejection or another
@@ -173,6 +173,18 @@ def recipe_of(**options: Any) -> Recipe:
         rule = "stands beside a rejection that has its own"
         raise InputError(next(iter(own)), rule, "set it there, or give the rejection by its name")
     return Recipe(**{key: value for key, value in options.items() if key in known})
+
+
+def default_recipe(kind: str) -> dict[str, Any]:
+    """Return how frames of a kind are combined unless their user says otherwise, as options of a recipe.
+
+    Bias frames and darks as the paper does it: mean, winsorized sigma clipping with 4 and 3 sigmas, no normalisation,
+    no weights. Flats likewise, but brought to one level first, as factors: their light differs.
+    """
+    options: dict[str, Any] = {"method": "mean", "rejection": "winsorized"}
+    if kind == "flat":
+        options |= {"normalisation": "multiplicative", "rejection_normalisation": "multiplicative"}
+    return options
 
 
 def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
