@@ -226,7 +226,8 @@ def test_weights_enter_the_mean_and_its_error(pixels):
     mean = np.average(values, axis=0, weights=weights)
     np.testing.assert_allclose(result.data["signal"], mean, rtol=1e-6)
     squares = (weights[:, None, None] ** 2 * (values - mean) ** 2).sum(axis=0)
-    error = np.sqrt(squares * N_FRAMES / (N_FRAMES - 1)) / weights.sum()
+    n = N_FRAMES - 1  # the first has no weight, and tells nothing of the scatter
+    error = np.sqrt(squares * n / (n - 1)) / weights.sum()
     np.testing.assert_allclose(result.data["std_error"], error, rtol=1e-6)
     assert result.frames["weight"].tolist() == (weights / weights.mean()).tolist()
 
@@ -238,9 +239,19 @@ def test_equal_weights_are_none(pixels):
     np.testing.assert_allclose(equal.data["std_error"], none.data["std_error"], rtol=1e-6)
 
 
-def test_where_only_frames_without_weight_are_kept_the_median_of_all_stands_in():
+def test_where_only_samples_without_weight_are_kept_there_is_no_value():
     found = one(combine(column(1, 2, 30), weights=(0, 0, 1), rejection=MinMax(0, 1)))
-    assert (found["signal"], found["flags"]) == (2, ALL_REJECTED)
+    assert math.isnan(found["signal"])
+    assert math.isnan(found["std_error"])
+    assert (found["flags"], found["n_kept"], found["rejected_high"]) == (NO_VALUE, 2, 1)
+    rejected = one(combine(column(1, 2, 30), weights=(0, 0, 1), rejection=MinMax(2, 1)))
+    assert (rejected["signal"], rejected["flags"], rejected["n_kept"]) == (2, ALL_REJECTED, 0)
+
+
+def test_one_sample_that_counts_tells_no_error():
+    found = one(combine(column(1, 2, 30), weights=(0, 1, 0)))
+    assert (found["signal"], found["n_kept"], found["flags"]) == (2, 3, 0)
+    assert math.isnan(found["std_error"])
 
 
 def test_frames_are_normalised_for_the_result_and_for_rejection_independently():

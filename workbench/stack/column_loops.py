@@ -89,9 +89,9 @@ def _settle(columns: Any, found: States, pixel: int, rules: Any, seen: Integers)
 
 
 @compiled
-def _tally(states: States, weights: Floats, frames: Integers) -> tuple[int, int, int, float]:
-    """Count what is kept, and rejected as too low and as too high, also for the frames; add up the weight kept."""
-    kept, low, high, weight = 0, 0, 0, 0.0
+def _tally(states: States, weights: Floats, frames: Integers) -> tuple[int, int, int, int]:
+    """Count what is kept, and rejected as too low and as too high, also for the frames; and what kept has a weight."""
+    kept, low, high, weighed = 0, 0, 0, 0
     for frame in range(states.size):
         state = states[frame]
         frames[0, frame] += state != MISSING
@@ -101,8 +101,8 @@ def _tally(states: States, weights: Floats, frames: Integers) -> tuple[int, int,
         high += state == HIGH
         if state == KEPT:
             kept += 1
-            weight += weights[frame]
-    return kept, low, high, weight
+            weighed += weights[frame] > 0
+    return kept, low, high, weighed
 
 
 @compiled
@@ -172,6 +172,11 @@ def combine_columns(columns: Any, found: States, rules: Any, output: Any, how: A
     planes
         ``(signal, std_error, n_kept, n_low, n_high, flags, frames)`` to fill, as in
         :class:`workbench.stack.planes.Planes`, the counts int64.
+
+    Notes
+    -----
+    A frame of weight 0 takes part in rejection, and counts neither in the result nor in its standard error. A pixel of
+    which nothing but such samples is kept has no value: the weighted mean is 0 / 0.
     """
     stored, _, states, counts = columns
     seen = np.empty(states.shape[1], dtype=np.int64)
@@ -179,14 +184,14 @@ def combine_columns(columns: Any, found: States, rules: Any, output: Any, how: A
     signal, std_error, n_kept, n_low, n_high, flags, frames = planes
     for pixel in range(len(counts)):
         _settle(columns, found, pixel, rules, seen)
-        kept, low, high, weight = _tally(states[pixel], output[2], frames)
+        kept, low, high, weighed = _tally(states[pixel], output[2], frames)
         result, error, flag = math.nan, math.nan, 0
-        if weight > 0:
+        if weighed > 0:
             _take(stored[pixel], states[pixel], KEPT, output)
-            result, mean = _result(stored[pixel], output[2], kept, method)
-            if has_errors and kept > 1:
-                error = _scatter(stored[pixel], output[2], kept, mean, errors)
-        elif kept + low + high > 0:
+            result, mean = _result(stored[pixel], output[2], weighed, method)
+            if has_errors and weighed > 1:  # a sample that does not count tells nothing of the scatter
+                error = _scatter(stored[pixel], output[2], weighed, mean, errors)
+        elif kept == 0 and low + high > 0:
             flag = ALL_REJECTED
             _take(stored[pixel], states[pixel], HIGH, output)
         else:

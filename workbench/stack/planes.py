@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ALL_REJECTED", "NO_VALUE", "Planes", "count_type", "standard_error_factors"]
 
 ALL_REJECTED = 1  # flag: rejection left no sample of this pixel, the signal is the median of all
-NO_VALUE = 2  # flag: no frame has a value of this pixel, the signal is NaN
+NO_VALUE = 2  # flag: no frame has a value of this pixel, or what is kept has no weight; the signal is NaN
 _COUNTS = ("n_kept", "rejected_low", "rejected_high")
 
 
