@@ -1,5 +1,6 @@
 """Master flats: bias first, one level, overexposed ones named and left out, pixels without response masked."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from workbench.calibrate.flat_field import flat_field
 from workbench.calibrate.flats import calibrate_flats, make_master_flat, overexposed
 from workbench.calibrate.master_files import read_master
 from workbench.calibrate.master_frame import as_master
+from workbench.camera.sensor import Camera
 from workbench.errors import InputError, MixedStackError
 from workbench.frames.catalogue import catalogue
 
@@ -159,6 +161,51 @@ def test_a_frame_whose_colour_has_no_light_is_named():
 def test_a_flat_most_of_which_has_no_response_is_none():
     with pytest.raises(InputError, match=r"flat.fits: .* of its 15360 pixels are not above 0; "):
         flat_field(as_master(RESPONSE - 1, "flat", name="flat.fits"))
+
+
+def test_dead_pixels_are_masked_on_either_side_of_0(night):
+    sensor = replace(night.truth.camera.sensor, shape=(200, 300), dead_fraction=0.01)
+    camera, rng = Camera(sensor, 3), np.random.default_rng(4)
+    flats = np.array([camera.expose("flat", 9.0, -20.0, rng, light=100.0) for _ in range(10)]) - camera.offset_map
+    mean, error = flats.mean(axis=0), flats.std(axis=0, ddof=1) / np.sqrt(len(flats))
+    assert np.count_nonzero(mean[camera.dead] > 0) > 100  # what a mask of pixels at or below 0 would leave
+    for known in (None, error):
+        field = flat_field(as_master(mean, "flat", bias_inside=False, std_error=known))
+        np.testing.assert_array_equal(np.isnan(field.normalised()), camera.dead)
+        assert field.n_masked == camera.dead.sum()
+        off = (field.normalised() * camera.response[~camera.dead].mean() / camera.response)[~camera.dead] - 1
+        noise = np.sqrt(np.mean((error / mean)[~camera.dead] ** 2))
+        assert off.std() == pytest.approx(noise, rel=4 * np.sqrt((1 / 2 + 1 / 18) / off.size))
+
+
+def test_in_faint_flats_what_is_noise_is_masked_by_its_error():
+    truth = np.full(SHAPE, 20.0)  # adu
+    truth[::8, ::8] = 0.0
+    flat = truth + RNG.normal(0, 2, SHAPE)
+    alone, known = (
+        flat_field(as_master(flat, "flat", bias_inside=False, std_error=error)) for error in (None, np.full(SHAPE, 2.0))
+    )
+    dead = truth == 0
+    assert np.count_nonzero(alone.normalised()[dead] > 0) > 30
+    assert np.isnan(known.normalised()[dead]).all()
+    # 20 adu are 10 errors: 5 of them are as far below as 5 above, and no pixel in a million falls there
+    assert known.n_masked == dead.sum()
+
+
+def test_the_limit_of_a_bayer_sensor_is_that_of_each_colour():
+    narrow = np.tile([[10_000.0, 300.0], [300.0, 150.0]], (20, 30))  # a red line filter
+    narrow[4, 5] = 10.0
+    flat = as_master(narrow, "flat", bias_inside=False, bayer_pattern="RGGB")
+    for by_colour in (None, False):
+        assert np.argwhere(flat_field(flat, by_colour=by_colour).response == 0).tolist() == [[4, 5]]
+
+
+def test_a_flat_that_is_dark_almost_all_over_is_none():
+    flat = np.full(SHAPE, 10.0)
+    flat[:20, :20] = 30_000
+    rule = "14960 of its 15360 pixels have less than 5% of the mean response, or than 5 times its standard error; "
+    with pytest.raises(InputError, match=f"flat.fits: {rule}shoot flats that have light all over"):
+        flat_field(as_master(flat, "flat", name="flat.fits", bias_inside=False))
 
 
 def test_a_flat_field_is_taken_as_it_is():

@@ -1,4 +1,4 @@
-"""A master flat as calibration divides by it: without its bias, its mean over the pixels that have any response."""
+"""A master flat as calibration divides by it: without its bias, its mean over the pixels whose response it tells."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from workbench.calibrate.master_frame import as_master
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from workbench.calibrate.master_frame import MasterFrame
 
     Plane = NDArray[Any]
 
-__all__ = ["FlatField", "check_bias_of_flat", "flat_field"]
+__all__ = ["LEAST_RESPONSE", "LEAST_SURE", "MASKED", "FlatField", "check_bias_of_flat", "flat_field"]
 
+LEAST_RESPONSE = 0.05  # of the mean: what is darker would be brightened, with its noise, more than twenty times
+LEAST_SURE = 5.0  # standard errors of the flat itself: what is fainter would be more than a fifth off
+MASKED = f"less than {LEAST_RESPONSE:.0%} of the mean response, or than {LEAST_SURE:g} times its standard error"
 _MOST_MASKED = 0.5  # of the pixels: more without response are no flat
 _SAME_EXPOSURE = 0.1  # relative, between a flat and its darkflat; the dark signal of seconds is nothing
 _SHORT = 10.0  # s: below, the dark signal is small beside a flat's light
@@ -34,12 +39,14 @@ class FlatField:
     master
         The flat.
     response
-        Shape (y, x), the bias removed [adu]; where colours are scaled apart, over the mean of each colour. What is not
-        above 0 is masked.
+        Shape (y, x), the bias removed [adu]; where colours are scaled apart, over the mean of each colour. 0 where it
+        is masked.
     mean
         Of the response over the pixels that are not masked.
     n_masked
-        Pixels that are masked: no light can be told from them.
+        Pixels that are masked, for they tell nothing of the light: those that have less than 5 % of the mean response
+        (of their colour, on a Bayer sensor), or less than 5 times its standard error where that is known. The response
+        of dead pixels is noise about 0, on either side.
     bias
         What was subtracted from the flat; None when nothing was.
     """
@@ -83,7 +90,7 @@ def flat_field(flat: Any, *, bias: Any = None, by_colour: bool | None = None) ->
     ------
     InputError
         When the flat still holds its bias and none is given, or its bias would go twice; when the bias is of another
-        camera or setting, or a dark of another exposure; when half of its pixels have no response.
+        camera or setting, or a dark of another exposure; when more than half of its pixels would be masked.
     """
     if isinstance(flat, FlatField):
         return flat
@@ -94,24 +101,55 @@ def flat_field(flat: Any, *, bias: Any = None, by_colour: bool | None = None) ->
     if base is not None:
         check_pair(master, base)
         response = response.astype(np.float64) - base.signal
-    good = response > 0
+    apart = bool(master.bayer_pattern) if by_colour is None else by_colour
+    good = _telling(
+        response, [one for one in (master, base) if one is not None], 2 if apart or master.bayer_pattern else 1
+    )
     n_masked = int(good.size - np.count_nonzero(good))
-    if n_masked > _MOST_MASKED * good.size:
-        rule = f"{n_masked} of its {good.size} pixels are not above 0"
-        raise InputError(master.name, rule, "subtract the bias that belongs to it, and once only")
-    if by_colour if by_colour is not None else bool(master.bayer_pattern):
+    _check_masked(master.name, response, n_masked)
+    if n_masked:
+        response = np.where(good, response, 0)
+    if apart:
         return FlatField(master, _by_colour(response, good), 1.0, n_masked, base)
     mean = float(np.mean(response, where=good, dtype=np.float64))
     return FlatField(master, response, mean, n_masked, base)
 
 
+def _telling(response: Plane, masters: Sequence[MasterFrame], step: int) -> NDArray[np.bool_]:
+    """Mark the pixels whose response the flat tells; every ``step`` pixels each way they are of one colour."""
+    good = np.asarray(response > 0)
+    for colour in _colours(step):
+        if good[colour].any():
+            mean = np.mean(response[colour], where=good[colour], dtype=np.float64)
+            good[colour] &= response[colour] >= LEAST_RESPONSE * mean
+    errors = [one.std_error for one in masters if one.std_error is not None]
+    if errors:
+        sigma = np.sqrt(sum(np.square(one.astype(np.float64)) for one in errors))
+        good &= ~(response < LEAST_SURE * sigma)  # of one sample no error is known, which forbids nothing
+    return good
+
+
+def _check_masked(name: str, response: Plane, n_masked: int) -> None:
+    if n_masked <= _MOST_MASKED * response.size:
+        return
+    none = response.size - int(np.count_nonzero(response > 0))
+    if none > _MOST_MASKED * response.size:
+        rule = f"{none} of its {response.size} pixels are not above 0"
+        raise InputError(name, rule, "subtract the bias that belongs to it, and once only")
+    rule = f"{n_masked} of its {response.size} pixels have {MASKED}"
+    raise InputError(name, rule, "shoot flats that have light all over, and more of them")
+
+
 def _by_colour(response: Plane, good: NDArray[np.bool_]) -> Plane:
     scaled = response.astype(np.float64)
-    for place in np.ndindex(2, 2):
-        colour = tuple(slice(start, None, 2) for start in place)
+    for colour in _colours(2):
         if good[colour].any():
             scaled[colour] /= np.mean(scaled[colour], where=good[colour])
     return scaled
+
+
+def _colours(step: int) -> Iterator[tuple[slice, ...]]:
+    return (tuple(slice(start, None, step) for start in place) for place in np.ndindex(step, step))
 
 
 def check_bias_of_flat(flat: MasterFrame, bias: MasterFrame | None) -> None:

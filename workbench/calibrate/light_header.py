@@ -138,7 +138,7 @@ def _facts(calibration: Calibration) -> dict[str, tuple[Any, str]]:
     if calibration.flat is not None:
         status += "F"
         facts["FLATFILE"] = _named(calibration.flat.name)
-        facts["NMASKED"] = (calibration.flat.n_masked, "pixels without response in the flat: NaN")
+        facts["NMASKED"] = (calibration.flat.n_masked, "NaN: flat below 5 % of its mean or 5 errors")
     facts["DARKK"] = (float(f"{calibration.k:.7g}"), "factor of the dark above bias")
     facts["PEDESTAL"] = (calibration.pedestal, "[adu] added to all pixels")
     facts["NNEGATIV"] = (0, "pixels below 0")
