@@ -75,6 +75,23 @@ def test_the_reference_lands_low_for_it_keeps_values_and_not_their_excess(ccd):
         assert reference_scale(light, excess, threshold=0.0).k > reference_scale(light, dark).k + 0.02
 
 
+def test_the_error_of_the_references_k_is_its_scatter_from_sensor_to_sensor():
+    found = [reference_scale(*frames_of("well_behaved_ccd", seed, (384, 384))) for seed in range(16)]
+    scatter = np.std([one.k for one in found], ddof=1)
+    error = np.sqrt(np.mean([one.std_error**2 for one in found]))
+    assert error == pytest.approx(scatter, rel=4 / (2 * (len(found) - 1)) ** 0.5)
+    assert error > 10 * 0.00025  # the last step of the search
+
+
+def test_where_few_parts_have_hot_pixels_the_references_error_is_not_known():
+    rng = np.random.default_rng(1)
+    dark = rng.normal(100, 1, (128, 128)).clip(97, 102.5)
+    dark[:32, :64:4] = 5000.0
+    found = reference_scale(0.5 * dark + rng.normal(0, 1, dark.shape), dark)
+    assert found.std_error is None
+    assert found.notes[-1] == "its error is not known: 2 of 16 parts of the window have pixels that tell k"
+
+
 def test_one_factor_serves_hot_pixels_or_glow_but_not_both(glowing):
     for light, dark in glowing:
         hot = hot_pixel_scale(light, dark, brightest=LINEAR)

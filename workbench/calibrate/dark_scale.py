@@ -40,7 +40,8 @@ class DarkScale:
     Parameters
     ----------
     k, std_error
-        What the dark above bias is multiplied with, and its standard error.
+        What the dark above bias is multiplied with, and its standard error: 0 where exposures tell it, None where
+        nobody knows.
     method
         How it was found.
     n
@@ -50,7 +51,7 @@ class DarkScale:
     """
 
     k: float
-    std_error: float
+    std_error: float | None
     method: str
     n: int
     notes: tuple[str, ...] = ()
