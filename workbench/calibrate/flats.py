@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from workbench.calibrate.masters import Master
+    from workbench.calibrate.made_master import Master
     from workbench.frames.overscan import Overscan
     from workbench.stack.recipe import Recipe
 

@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 
 import astropy.table  # noqa: F401 - what writing a table imports: here nobody waits for it with the pixels in hand
 import numpy as np
-import pandas as pd
 from astropy.io import fits
 
 from workbench.calibrate.master_header import MADE_BY
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    import pandas as pd
     import xarray as xr
+    from numpy.typing import NDArray
 
 __all__ = ["check_inputs", "read_master", "write_master"]
 
@@ -52,7 +53,7 @@ _TEXTS = ("file", "sha256", "datasum", "date")
 def write_master(
     path: str | os.PathLike[str],
     data: Mapping[str, Any] | xr.Dataset,
-    inputs: pd.DataFrame,
+    inputs: Mapping[str, NDArray[Any]] | pd.DataFrame,
     header: fits.Header,
     *,
     compress: bool = False,
@@ -67,7 +68,7 @@ def write_master(
         ``Combination.data`` or its arrays, shape (y, x): ``signal`` and, where they are there, ``std_error``,
         ``rejected_low``, ``rejected_high``, ``n_kept`` and ``flags``.
     inputs
-        A row a frame: ``file``, ``sha256``, ``datasum`` and numbers.
+        An entry a frame: ``file``, ``sha256``, ``datasum`` and numbers.
     header
         Of the primary unit, from :func:`workbench.calibrate.master_header.master_header`.
     compress
@@ -199,10 +200,10 @@ def _as_table(image: fits.CompImageHDU) -> fits.BinTableHDU:
     return fits.open(packed, disable_image_compression=True)[1]
 
 
-def _table(inputs: pd.DataFrame) -> fits.BinTableHDU:
+def _table(inputs: Mapping[str, NDArray[Any]] | pd.DataFrame) -> fits.BinTableHDU:
     columns = []
-    for name in inputs.columns:
-        values = inputs[name].to_numpy()
+    for name, column in inputs.items():
+        values = np.asarray(column)
         if name in _TEXTS:
             texts = [quote(str(value), safe=_PRINTABLE, errors="surrogateescape") for value in values]
             width = max([1, *map(len, texts)])
@@ -219,6 +220,8 @@ _UNITS = dict.fromkeys(("location", "scale", "noise", "rejection_offset", "outpu
 
 
 def _inputs(records: fits.FITS_rec) -> pd.DataFrame:
+    import pandas as pd  # see above  # noqa: PLC0415
+
     columns: dict[str, Any] = {}
     for name in records.names:
         values = np.asarray(records[name])

@@ -6,10 +6,9 @@ import json
 import math
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from astropy.io import fits
 
 from workbench import __version__
@@ -18,11 +17,16 @@ from workbench.frames.formats import read_frame_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import pandas as pd
+    from numpy.typing import NDArray
+
     from workbench.results import Verdict
     from workbench.stack.noise_evaluation import NoiseEvaluation
     from workbench.stack.recipe import Recipe
 
-__all__ = ["FRAME_TYPES", "MADE_BY", "master_header", "text_card"]
+    Columns: TypeAlias = pd.DataFrame | Mapping[str, NDArray[Any]]
+
+__all__ = ["FRAME_TYPES", "MADE_BY", "date_text", "master_header", "text_card"]
 
 MADE_BY = "dark-frame workbench"
 FRAME_TYPES = {
@@ -34,7 +38,7 @@ FRAME_TYPES = {
 }
 _LIBRARIES = {"NUMPYVER": "numpy", "NUMBAVER": "numba", "ASTROVER": "astropy"}
 _LIMITS = {"low": "REJLOW", "high": "REJHIGH", "cutoff": "REJCUT", "fraction": "REJFRAC", "alpha": "REJALPHA"}
-_MJD_ZERO = pd.Timestamp("1858-11-17")
+_MJD_ZERO = np.datetime64("1858-11-17", "us")
 # keyword, column of the catalogue, comment: written where every frame says the same
 _COMMON = (
     ("INSTRUME", "camera", "camera"),
@@ -51,7 +55,7 @@ _COMMON = (
 
 
 def master_header(
-    rows: pd.DataFrame,
+    rows: Columns,
     recipe: Recipe,
     facts: Mapping[str, Any],
     *,
@@ -64,7 +68,7 @@ def master_header(
     Parameters
     ----------
     rows
-        Of the catalogue: the frames that were combined.
+        Of the catalogue, or columns as it has them: the frames that were combined.
     recipe
         How.
     facts
@@ -84,9 +88,10 @@ def master_header(
     header = fits.Header()
     header["EXTNAME"] = ("SCI", "the combined pixels")
     header["BUNIT"] = ("adu", "as the frames are stored")
-    header["IMAGETYP"] = (FRAME_TYPES[str(rows["kind"].iloc[0])], "type of frame")
-    header["NCOMBINE"] = (len(rows), "frames combined")
-    header["STACKCNT"] = (len(rows), "frames combined")
+    header["IMAGETYP"] = (FRAME_TYPES[str(_column(rows, "kind")[0])], "type of frame")
+    n_frames = len(rows["file"])
+    header["NCOMBINE"] = (n_frames, "frames combined")
+    header["STACKCNT"] = (n_frames, "frames combined")
     for card in (*_times(rows), *_temperatures(rows), *_common(rows), *_recipe_cards(recipe)):
         header.append(card)
     for key, (value, comment) in facts.items():
@@ -102,7 +107,7 @@ def master_header(
     header["PROGRAM"] = (f"{MADE_BY} {__version__}", "what combined the frames")
     for key, library in _LIBRARIES.items():
         header[key] = (version(library), f"version of {library}")
-    header["HISTORY"] = f"{len(rows)} frames combined: {recipe.words}"
+    header["HISTORY"] = f"{n_frames} frames combined: {recipe.words}"
     header["HISTORY"] = "the table INPUTS names them, with sha256 and DATASUM of each"
     return header
 
@@ -124,48 +129,59 @@ def _short(value: float) -> float:
     return float(f"{value:.7g}")
 
 
-def _times(rows: pd.DataFrame) -> Iterator[fits.Card]:
-    exposures = rows["exposure"].dropna()
-    if len(exposures):
-        alike = math.isclose(exposures.min(), exposures.max(), rel_tol=1e-9)
+def date_text(moment: np.datetime64) -> str:
+    """Write a date (UTC) as FITS does, to the millisecond; nothing where it is not known."""
+    return "" if np.isnat(moment) else str(np.datetime_as_string(moment, unit="ms"))
+
+
+def _column(rows: Columns, name: str) -> NDArray[Any]:
+    return np.asarray(rows[name])
+
+
+def _times(rows: Columns) -> Iterator[fits.Card]:
+    every = _column(rows, "exposure").astype(np.float64)
+    known = every[np.isfinite(every)]
+    if known.size:
+        alike = math.isclose(known.min(), known.max(), rel_tol=1e-9)
         comment = "[s] exposure of one frame" if alike else "[s] exposure of one frame, mean"
-        yield fits.Card("EXPTIME", float(exposures.iloc[0]) if alike else _short(exposures.mean()), comment)
+        yield fits.Card("EXPTIME", float(known[0]) if alike else _short(known.mean()), comment)
         if not alike:
-            yield fits.Card("EXPMIN", float(exposures.min()), "[s] shortest of them")
-            yield fits.Card("EXPMAX", float(exposures.max()), "[s] longest of them")
-    dates = rows[rows["date"].notna()].sort_values("date")
-    if len(dates):
-        last = dates.iloc[-1]
-        yield from _moment("OBS", dates["date"].iloc[0], "UTC start of the first frame")
-        if pd.notna(last["exposure"]):
-            end = last["date"] + pd.Timedelta(seconds=float(last["exposure"]))
+            yield fits.Card("EXPMIN", float(known.min()), "[s] shortest of them")
+            yield fits.Card("EXPMAX", float(known.max()), "[s] longest of them")
+    dates = _column(rows, "date").astype("datetime64[us]")
+    if not np.isnat(dates).all():
+        last = int(np.argmax(np.where(np.isnat(dates), dates[~np.isnat(dates)].min(), dates)))
+        yield from _moment("OBS", dates[~np.isnat(dates)].min(), "UTC start of the first frame")
+        if np.isfinite(every[last]):
+            end = dates[last] + np.timedelta64(round(1e6 * every[last]), "us")
             yield from _moment("END", end, "UTC end of the last frame")
 
 
-def _moment(name: str, moment: pd.Timestamp, comment: str) -> Iterator[fits.Card]:
+def _moment(name: str, moment: np.datetime64, comment: str) -> Iterator[fits.Card]:
     """Write a date twice: programs that look for celestial coordinates complain where the number is missing."""
-    yield fits.Card(f"DATE-{name}", str(moment.isoformat(timespec="milliseconds")), comment)
-    days = (moment - _MJD_ZERO) / pd.Timedelta(days=1)
-    yield fits.Card(f"MJD-{name}", round(days, 8), "the same [d]")
+    yield fits.Card(f"DATE-{name}", date_text(moment), comment)
+    yield fits.Card(f"MJD-{name}", round(float((moment - _MJD_ZERO) / np.timedelta64(1, "D")), 8), "the same [d]")
 
 
-def _temperatures(rows: pd.DataFrame) -> Iterator[fits.Card]:
-    known = rows["temperature"].dropna().to_numpy(np.float64)
+def _temperatures(rows: Columns) -> Iterator[fits.Card]:
+    every = _column(rows, "temperature").astype(np.float64)
+    known = every[np.isfinite(every)]
     if not known.size:
         return
     mean = float(f"{known.mean():.4f}")
-    of = "" if known.size == len(rows) else f" of {known.size} frames"
+    of = "" if known.size == every.size else f" of {known.size} frames"
     yield fits.Card("CCD-TEMP", mean, "[degC] temperature of the sensor, mean")
     yield fits.Card("TEMPMEAN", mean, f"[degC] mean temperature{of}")
     yield fits.Card("TEMPRMS", float(f"{known.std():.4f}"), "[degC] rms about that mean")
 
 
-def _common(rows: pd.DataFrame) -> Iterator[fits.Card]:
+def _common(rows: Columns) -> Iterator[fits.Card]:
     for key, column, comment in _COMMON:
-        values = list(rows[column])
-        if pd.notna(values[0]) and all(value == values[0] for value in values):
-            yield fits.Card(key, _plain(values[0]), comment)
-    binning = rows["binning"].iloc[0]
+        first, *others = _column(rows, column).tolist()
+        known = first is not None and first == first  # noqa: PLR0124 - what is not known of a number is NaN
+        if known and all(value == first for value in others):
+            yield fits.Card(key, _plain(first), comment)
+    binning = _column(rows, "binning")[0]
     if isinstance(binning, str):
         for key, number, axis in zip(("XBINNING", "YBINNING"), binning.split("x"), ("columns", "rows"), strict=True):
             yield fits.Card(key, int(number), f"binning across {axis}")

@@ -11,8 +11,8 @@ from workbench.cli.arguments import add_frames_options, count, limit
 if TYPE_CHECKING:
     import argparse
 
+    from workbench.calibrate.made_master import Master
     from workbench.cli.arguments import Parser
-    from workbench.stack.ahead import Ahead
 
 _RECIPE = (
     *("method", "rejection", "low", "high", "cutoff", "normalisation", "rejection_normalisation"),
@@ -63,25 +63,36 @@ def add_combine(parser: Parser) -> None:
 
 def _combine(options: argparse.Namespace) -> int:
     recipe = {name: value for name in _RECIPE if (value := getattr(options, name)) is not None}
-    if not options.quick or options.scheduler is not None:
-        return _make_master(options, recipe, None)
+    master = (_quick_master(options, recipe) if options.quick else None) or _make_master(options, recipe)
+    from workbench.show.combining import combining_json, combining_text  # noqa: PLC0415
+
+    print(json.dumps(combining_json(master), indent=1) if options.json else combining_text(master))
+    return 0
+
+
+def _quick_master(options: argparse.Namespace, recipe: dict[str, Any]) -> Master | None:
+    """Make the pixels alone of frames that leave nothing to ask; what combines them begins while the rest is loaded."""
+    if any((options.scheduler, options.manifest, options.verdict, options.accept)):
+        return None
     from workbench.stack.ahead import begun  # noqa: PLC0415
     from workbench.stack.recipe import default_recipe  # noqa: PLC0415
 
-    how = {**default_recipe("dark"), **recipe, "threads": options.threads, "progress": True}
-    with begun([Path(one) for one in options.files], **how) as ahead:
-        return _make_master(options, recipe, ahead)
+    how = {"threads": options.threads, "progress": True}
+    paths = [Path(one) for one in options.files]
+    with begun(paths, **how, **{**default_recipe("dark"), **recipe}) as ahead:
+        from workbench.calibrate.quick_master import quick_master  # noqa: PLC0415
+
+        return quick_master(paths, options.out, overwrite=options.overwrite, ahead=ahead, **how, **recipe)
 
 
-def _make_master(options: argparse.Namespace, recipe: dict[str, Any], ahead: Ahead | None) -> int:
+def _make_master(options: argparse.Namespace, recipe: dict[str, Any]) -> Master:
     from workbench.calibrate.masters import make_master  # noqa: PLC0415
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.results import Results  # noqa: PLC0415
-    from workbench.show.combining import combining_json, combining_text  # noqa: PLC0415
 
     verdict = Results.read(options.verdict).verdicts.get("dark_scaling") if options.verdict else None
     frames = catalogue_of(options.files, manifest=options.manifest, accept=options.accept, progress=True)
-    master = make_master(
+    return make_master(
         frames,
         options.out,
         verdict=verdict,
@@ -92,9 +103,6 @@ def _make_master(options: argparse.Namespace, recipe: dict[str, Any], ahead: Ahe
         quick=options.quick,
         threads=options.threads,
         client=options.scheduler,
-        ahead=ahead,
         progress=True,
         **recipe,
     )
-    print(json.dumps(combining_json(master), indent=1) if options.json else combining_text(master))
-    return 0

@@ -6,10 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from workbench.frames.entries import read_entry
+from workbench.frames.entries import TEXTS, columns_of, read_entry
 from workbench.frames.listing import frame_files_below
 from workbench.frames.manifests import check_regions, find_manifest
 from workbench.frames.suitability import judge
@@ -22,18 +21,6 @@ if TYPE_CHECKING:
     from workbench.frames.entries import Entry
     from workbench.frames.manifests import Manifest
 
-_NUMBERS = (
-    "exposure",
-    "temperature",
-    "set_temperature",
-    "gain_setting",
-    "offset_setting",
-    "claimed_gain",
-    "stack_count",
-    "pixel_size",
-    "saturation_claim",
-)
-_TEXTS = ("kind", "camera", "readout_mode", "binning", "bayer_pattern", "filter", "software", "object")
 COLUMNS = (
     "file",
     "path",
@@ -141,15 +128,10 @@ def _idle_rules(manifest: Manifest, entries: list[Entry]) -> tuple[Problem, ...]
 
 def _table(entries: list[Entry]) -> pd.DataFrame:
     groups = _groups(entries)
-    columns: dict[str, Any] = {name: pd.Series([entry.get(name) for entry in entries], dtype=object) for name in _TEXTS}
-    columns |= {name: pd.Series([entry.get(name) for entry in entries], dtype=np.float64) for name in _NUMBERS}
-    dates = [np.datetime64(entry.get("date") or "NaT", "us") for entry in entries]
     shapes = [entry.frame.source.shape if entry.frame else (None, None) for entry in entries]
+    columns: dict[str, Any] = columns_of(entries)
+    columns |= {name: pd.Series(columns[name], dtype=object) for name in TEXTS}  # else pandas makes None NaN
     columns |= {
-        "file": [entry.file for entry in entries],
-        "path": [str(entry.path) for entry in entries],
-        "master": [bool(entry.get("master")) for entry in entries],
-        "date": np.array(dates, "datetime64[us]"),
         "height": pd.Series([shape[0] for shape in shapes], dtype=object),
         "width": pd.Series([shape[1] for shape in shapes], dtype=object),
         "group": pd.Series([groups.get(_group_key(entry)) for entry in entries], dtype=object),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.errors import FrameError
 from workbench.frames.evidence import ACTION
 from workbench.frames.formats import FrameFile, read_frame_file
@@ -14,9 +16,25 @@ from workbench.frames.names import values_in_part
 from workbench.results import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from workbench.frames.manifests import Manifest
 
 ACCEPTED = "used, because it was accepted"
+NUMBERS = (
+    "exposure",
+    "temperature",
+    "set_temperature",
+    "gain_setting",
+    "offset_setting",
+    "claimed_gain",
+    "stack_count",
+    "pixel_size",
+    "saturation_claim",
+)
+TEXTS = ("kind", "camera", "readout_mode", "binning", "bayer_pattern", "filter", "software", "object")
 
 
 @dataclass(eq=False)
@@ -81,6 +99,20 @@ def read_entry(root: Path, file: str, manifest: Manifest) -> Entry:
     for conflict in found.conflicts:
         entry.report(conflict.rule, conflict.action)
     return entry
+
+
+def columns_of(entries: Sequence[Entry]) -> dict[str, NDArray[Any]]:
+    """Return what is known of files as columns, an entry a file: float64, datetime64, bool, and objects for texts."""
+    dates = [np.datetime64(entry.get("date") or "NaT", "us") for entry in entries]
+    columns = {name: np.array([entry.get(name) for entry in entries], dtype=object) for name in TEXTS}
+    columns |= {name: np.array([entry.get(name) for entry in entries], dtype=np.float64) for name in NUMBERS}
+    columns |= {
+        "file": np.array([entry.file for entry in entries], dtype=object),
+        "path": np.array([str(entry.path) for entry in entries], dtype=object),
+        "master": np.array([bool(entry.get("master")) for entry in entries], dtype=np.bool_),
+        "date": np.array(dates, "datetime64[us]"),
+    }
+    return columns
 
 
 def _with_root(found: Resolved, root: Path) -> Resolved:

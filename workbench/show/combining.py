@@ -14,7 +14,9 @@ from workbench.stack.planes import ALL_REJECTED, NO_VALUE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.calibrate.masters import Master
+    from numpy.typing import NDArray
+
+    from workbench.calibrate.made_master import Master
 
 _LISTED = 30  # problems that get a line each
 
@@ -27,15 +29,15 @@ def combining_text(master: Master) -> str:
     str
         Frames, recipe, shares rejected, noise, then every frame that something is wrong with, then the file.
     """
-    frames = master.combination.frames
+    columns = master.columns
     lines = [_frames_in_words(master), master.combination.recipe.words]
     low, high = (master.share_rejected(side) for side in ("low", "high"))
     if master.combination.recipe.rejection.name != "none":
         lines.append(f"rejected: {_percent(low)} of the samples as too low, {_percent(high)} as too high")
-    most = frames["share_low"] + frames["share_high"]
-    if len(frames) > 2 and most.max() > max(5 * most.median(), 0.01):
-        worst = frames["file"].iloc[int(np.nanargmax(most))]
-        lines.append(f"most of all from {printable(worst)}: {_percent(float(most.max()))}")
+    most = columns["share_low"] + columns["share_high"]
+    if most.size > 2 and np.nanmax(most) > max(5 * np.nanmedian(most), 0.01):
+        worst = str(columns["file"][int(np.nanargmax(most))])
+        lines.append(f"most of all from {printable(worst)}: {_percent(float(np.nanmax(most)))}")
     for flag, words in ((ALL_REJECTED, "have no sample left: median of all"), (NO_VALUE, "have no value: NaN")):
         if count := master.count(flag):
             lines.append(f"{count} pixels {words}")
@@ -66,14 +68,17 @@ def combining_json(master: Master) -> dict[str, Any]:
 
 
 def _frames_in_words(master: Master) -> str:
-    inputs, name = master.inputs, FRAME_TYPES[master.kind].lower()
-    text = f"{name} of {len(inputs)} frames"
-    exposures, temperatures = inputs["exposure"].dropna(), inputs["temperature"].dropna()
-    if len(exposures) and master.kind != "bias":
-        text += f", {exposures.median():.6g} s"
-    if len(temperatures):
-        text += f", {temperatures.mean():.1f} deg C (rms {temperatures.std(ddof=0):.2f} K)"
+    text = f"{FRAME_TYPES[master.kind].lower()} of {master.columns['file'].size} frames"
+    exposures, temperatures = (_known(master.columns[name]) for name in ("exposure", "temperature"))
+    if exposures.size and master.kind != "bias":
+        text += f", {np.median(exposures):.6g} s"
+    if temperatures.size:
+        text += f", {temperatures.mean():.1f} deg C (rms {temperatures.std():.2f} K)"
     return text
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]
 
 
 def _noise_lines(master: Master) -> Iterator[str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "Mask", "combine_files", "combine_here", "files_of", "row_bands", "warm_up"]
 
+_THIN = 16  # rows
 _MOST_OPEN = 256  # files: systems allow 1024 or more
 _BAND_BYTES = 4 * 2**20  # of what is read at once: many small tasks, which stay in the processor's cache
 
@@ -95,13 +96,14 @@ def row_bands(shape: tuple[int, ...], itemsize: int, band_bytes: int = _BAND_BYT
 
 
 class OpenFiles:
-    """The files of frames, kept open from band to band: to open one takes longer than to read two rows of it.
+    """The files of many frames, kept open from band to band: to open one takes longer than to read two rows of it.
 
-    Where the system knows no reading at a place, none is.
+    Of few frames, whose bands are thick, and where the system knows no reading at a place, none is.
     """
 
-    def __init__(self, sources: Sequence[FrameSource]) -> None:
-        self._sources = sources[:_MOST_OPEN] if hasattr(os, "preadv") else ()
+    def __init__(self, sources: Sequence[FrameSource], bands: Sequence[slice]) -> None:
+        thin = bool(bands) and bands[0].stop - bands[0].start < _THIN
+        self._sources = sources[:_MOST_OPEN] if thin and hasattr(os, "preadv") else ()
         self._stack = ExitStack()
 
     def __enter__(self) -> tuple[int | None, ...]:
@@ -181,7 +183,8 @@ def combine_here(
     n_frames, height, width = stack.shape
     whole = Assembly((height, width), plan)
     sources = files_of(stack)
-    with OpenFiles(sources or ()) as descriptors:
+    cut = [] if sources is None else list(row_bands(stack.shape, stack.dtype.itemsize, band_bytes))
+    with OpenFiles(sources or (), cut) as descriptors:
 
         def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
             whole.add(rows, combine_files(sources, rows, mask.band(rows), plan, descriptors))
@@ -192,8 +195,7 @@ def combine_here(
             return rows
 
         if sources is not None:
-            cuts = row_bands(stack.shape, stack.dtype.itemsize, band_bytes)
-            calls: Iterator[Any] = ((from_files, sources, rows) for rows in cuts)
+            calls: Iterator[Any] = ((from_files, sources, rows) for rows in cut)
         else:
             whole_stack = stack.lazy() if isinstance(stack, FrameFiles) else stack
             calls = ((from_memory, values, rows) for rows, values in bands(whole_stack))

@@ -8,13 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import InputError
 from workbench.frames.frame_files import FrameFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
-from workbench.stack.frame_statistics import FrameStatistics, frame_statistics
 from workbench.stack.normalisation import Coefficients, coefficients
 from workbench.stack.recipe import Recipe, recipe_of
 from workbench.stack.weights import frame_weights
@@ -23,11 +21,13 @@ from workbench.units import set_units
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    import pandas as pd
     import xarray as xr
     from distributed import Client
     from numpy.typing import NDArray
 
     from workbench.stack.ahead import Ahead
+    from workbench.stack.frame_statistics import FrameStatistics
 
     BoolArray = NDArray[np.bool_]
 
@@ -56,11 +56,12 @@ class Combination:
         how many samples were kept, rejected as too low and as too high, of the smallest unsigned integers that hold the
         number of frames; ``flags``, uint8: 1 where rejection left no sample and the signal is the median of all, 2
         where no frame has a value and the signal is NaN.
-    frames
-        A row a frame, in the order of the stack: ``file``, ``exposure``, ``temperature`` where the stack knows them;
-        ``weight``; ``location``, ``scale``, ``noise`` [adu] where they were used; ``rejection_factor``,
-        ``rejection_offset``, ``output_factor``, ``output_offset``, such that normalised = factor * stored + offset;
-        ``share_low``, ``share_high``, the shares of the frame's samples that were rejected.
+    of_frames
+        An entry a frame, in the order of the stack; ``frames`` holds them as a table: ``file``, ``exposure``,
+        ``temperature`` where the stack knows them; ``weight``; ``location``, ``scale``, ``noise`` [adu] where they were
+        used; ``rejection_factor``, ``rejection_offset``, ``output_factor``, ``output_offset``, such that
+        normalised = factor * stored + offset; ``share_low``, ``share_high``, the shares of the frame's samples that
+        were rejected.
     recipe
         How they were combined.
     coords
@@ -68,9 +69,16 @@ class Combination:
     """
 
     arrays: Mapping[str, NDArray[Any]]
-    frames: pd.DataFrame
+    of_frames: Mapping[str, NDArray[Any]]
     recipe: Recipe
     coords: Mapping[Hashable, xr.DataArray] = field(default_factory=dict)
+
+    @cached_property
+    def frames(self) -> pd.DataFrame:
+        """What is known of the frames, a row each."""
+        import pandas as pd  # see below  # noqa: PLC0415
+
+        return pd.DataFrame(dict(self.of_frames))
 
     @cached_property
     def data(self) -> xr.Dataset:
@@ -223,6 +231,8 @@ def _statistics(
         from workbench.stack.workers import statistics_there  # imports dask  # noqa: PLC0415
 
         return statistics_there(workers, stack, recipe.scale, mask, noise=noise, progress=progress)
+    from workbench.stack.frame_statistics import frame_statistics  # imports pandas  # noqa: PLC0415
+
     return frame_statistics(stack, recipe.scale, noise=noise, mask=mask.samples, progress=progress)
 
 
@@ -250,6 +260,10 @@ def _coefficients(statistics: FrameStatistics | None, normalisation: str, n_fram
 def _exposures(about: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
     if "exposure" not in about:
         return None
+    if about["exposure"].dtype.kind in "iuf":
+        return about["exposure"].astype(np.float64)
+    import pandas as pd  # see above  # noqa: PLC0415
+
     exposures: NDArray[np.float64] = pd.to_numeric(pd.Series(about["exposure"])).to_numpy(np.float64, na_value=np.nan)
     return exposures
 
@@ -267,7 +281,7 @@ def _of_pixels(coord: xr.DataArray) -> bool:
 
 def _frames(
     about: Mapping[str, NDArray[Any]], whole: Assembly, plan: Plan, statistics: FrameStatistics | None
-) -> pd.DataFrame:
+) -> Mapping[str, NDArray[Any]]:
     table = {name: about[name] for name in _ABOUT_FRAMES if name in about}
     table["weight"] = plan.weights
     if statistics is not None:
@@ -279,4 +293,4 @@ def _frames(
     none = np.full(valid.size, np.nan)  # a frame without a value has no share of them
     table["share_low"] = np.divide(low, valid, out=none.copy(), where=valid > 0)
     table["share_high"] = np.divide(high, valid, out=none.copy(), where=valid > 0)
-    return pd.DataFrame(table)
+    return table

@@ -53,7 +53,7 @@ def _kept_in(folder: Path | None) -> Iterator[bool]:
         settings.CACHE_DIR = before
 
 
-class _Notice(event.Listener):  # type: ignore[misc]
+class _Notice(event.Listener):
     """Tells when Numba compiles, which it does not where it finds code on disk."""
 
     def on_start(self, _: event.Event) -> None:
@@ -63,4 +63,4 @@ class _Notice(event.Listener):  # type: ignore[misc]
         pass
 
 
-event.register("numba:compile", _Notice())
+event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]

@@ -129,7 +129,7 @@ def _combine_tiles(stored: NDArray[Any], limits: tuple[float, float], method: st
     """Combine pixels by what winsorized sigma clipping keeps."""
     n, size = stored.shape
     in_order = method in ("mean", "sum") and math.isinf(limits[0]) and math.isinf(limits[1])
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "addresses": _addresses(stored),
         "network": sorting_network(n)[: 0 if in_order else None],
         "limits": np.array(limits),

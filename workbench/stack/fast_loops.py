@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import carray
+from numba.np.numpy_support import carray
 
 from workbench.stack.compiling import compiled
 from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap, tally, tally_outside
@@ -224,7 +224,7 @@ def _clip(
     if run[1] - run[0] < n:
         tally_outside(source, pixel, column, run, planes[-1])
         finish(pixel, column, run, how, planes)
-    return literally
+    return bool(literally)
 
 
 @compiled

@@ -173,7 +173,7 @@ def spread(away: Any, square: Any, n: Any) -> Any:
 
 
 @compiled
-def _combined(column: Column, run: Run, method: int, total: Any) -> float:
+def _combined(column: Column, run: Run, method: Any, total: Any) -> float:
     """Combine the values of a run, which is not empty, and which add up to ``total``."""
     start, stop = run
     n, n_frames = stop - start, len(column)

@@ -88,7 +88,7 @@ class MachineCode:
         from numba import cfunc, from_dtype, types  # takes longer than what it is for, as a rule  # noqa: PLC0415
 
         written = getattr(import_module(self._module), self._name)
-        signature = types.int64(types.CPointer(from_dtype(self._record)))
+        signature = types.int64(types.CPointer(from_dtype(self._record)))  # type: ignore[no-untyped-call]
         loop = cfunc(signature, error_model="numpy")(written)
         module = llvm.parse_assembly(loop.inspect_llvm())
         module.get_function(loop.native_name).name = _SYMBOL

@@ -20,7 +20,7 @@ that order gives the same bits. Nothing is allocated per pixel.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Run = tuple[int, int]
 
 __all__ = [
+    "START",
     "averaged",
     "clip",
     "compiled",
@@ -50,6 +51,8 @@ __all__ = [
 ]
 
 _KEPT, _LOW, _HIGH, _MISSING = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+# where a run starts: a plain 0 is a type of its own to Numba, and all that is called would be compiled for it too
+START = cast("int", np.int64(0))
 _NEGLIGIBLE = 1e-12  # of the largest magnitude: a spread, or a median, of no more than rounding is none
 
 
@@ -136,7 +139,7 @@ def percentile(columns: Floats, counts: Counts, parameters: Floats, states: Stat
 @compiled
 def sigma_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of sigma clipping."""
-    first, stop, left = np.int64(0), n, n + 1
+    first, stop, left = START, n, n + 1
     while 3 <= stop - first < left:
         left = stop - first
         scale = spread(values, first, stop)
@@ -177,7 +180,7 @@ def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> 
     """Sigma clipping about the median with sigma = 1.4826 times the median absolute deviation."""
     for p in range(len(counts)):
         values = columns[p]
-        first, stop, left = np.int64(0), counts[p], counts[p] + 1
+        first, stop, left = START, counts[p], counts[p] + 1
         while 3 <= stop - first < left:
             left = stop - first
             centre = median_of(values, first, stop)
@@ -191,7 +194,7 @@ def mad(columns: Floats, counts: Counts, parameters: Floats, states: States) -> 
 @compiled
 def averaged_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of averaged sigma clipping."""
-    first, stop, left = np.int64(0), n, n + 1
+    first, stop, left = START, n, n + 1
     if n < 3 or not median_of(values, 0, n) > negligible(values, 0, n):
         return first, stop
     centre = median_of(values, 0, n)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.stack.compiling import compiled
-from workbench.stack.reject_loops import clip, median_of, negligible, spread, write_run
+from workbench.stack.reject_loops import START, clip, median_of, negligible, spread, write_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def winsorized_spread(values: Floats, first: int, stop: int, centre: float) -> f
 @compiled
 def winsorized_run(values: Floats, n: int, limits: Floats) -> Run:
     """Return the survivors of winsorized sigma clipping."""
-    first, stop, left = np.int64(0), n, n + 1  # a plain 0 is a type of its own, and all would be compiled for it too
+    first, stop, left = START, n, n + 1
     while 3 <= stop - first < left:
         left = stop - first
         centre = median_of(values, first, stop)
@@ -144,7 +144,7 @@ def winsorized_with_cutoff(columns: Floats, counts: Counts, parameters: Floats, 
     work = np.empty(columns.shape[1])
     for p in range(len(counts)):
         values = columns[p]
-        first, stop, left = np.int64(0), counts[p], counts[p] + 1
+        first, stop, left = START, counts[p], counts[p] + 1
         while 3 <= stop - first < left:
             centre = median_of(values, first, stop)
             if left > counts[p]:
