@@ -1,0 +1,96 @@
+"""Machine code that is kept is found without Numba, is never run when it is damaged, and takes its own record alone."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from workbench.stack import machine_code
+from workbench.stack.machine_code import MachineCode
+
+RECORD = np.dtype([("n", "i8"), ("values", "u8")])
+LOOPS = """
+from numba.np.numpy_support import carray
+import numpy as np
+from workbench.stack.pixel_loops import array_at
+
+def add_up(jobs):
+    job = carray(jobs, 1)[0]
+    values = array_at(job.values, (job.n,), np.int64)
+    total = 0
+    for k in range(job.n):
+        total += values[k]
+    return total
+"""
+
+
+@pytest.fixture
+def loops(tmp_path, monkeypatch):
+    """A module with a loop, and an empty folder for its code."""
+    (tmp_path / "loops_of_a_test.py").write_text(LOOPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setattr(machine_code, "code_folder", lambda: kept)
+    return kept
+
+
+def job_of(values):
+    job = np.zeros((), RECORD)
+    job["n"], job["values"] = values.size, values.ctypes.data
+    return job
+
+
+def add_up():
+    return MachineCode("loops_of_a_test", "add_up", RECORD)
+
+
+VALUES = np.arange(1000, dtype=np.int64)
+
+
+def test_what_was_compiled_is_kept_and_found(loops, monkeypatch):
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    (kept,) = loops.iterdir()
+    monkeypatch.setattr(MachineCode, "_compile", lambda *_: pytest.fail("compiled once more"))
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    assert [*loops.iterdir()] == [kept]
+
+
+@pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda code: code[:40], lambda _: b""])
+def test_damaged_code_is_compiled_anew_and_not_run(loops, damage):
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    (kept,) = loops.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    assert len(kept.read_bytes()) == len(whole)
+
+
+def test_without_a_folder_it_runs_all_the_same(loops, monkeypatch):
+    monkeypatch.setattr(machine_code, "code_folder", lambda: None)
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    assert not [*loops.iterdir()]
+
+
+def test_another_record_is_refused():
+    with pytest.raises(TypeError, match="add_up takes a record of"):
+        add_up()(np.zeros((), np.dtype([("n", "i4")])))
+
+
+def test_frames_are_combined_without_numba_once_the_loop_is_there(tmp_path):
+    code = (
+        "import sys, numpy as np\n"
+        "from workbench.stack.fast import fast_planes\n"
+        "from workbench.stack.rejection import WinsorizedSigmaClip\n"
+        "values = np.random.default_rng(1).integers(0, 5, (12, 5000)).astype(np.uint16)\n"
+        "print(fast_planes(values, WinsorizedSigmaClip()).signal.sum(), 'numba' in sys.modules)"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert [one.split()[1] for one in said] == ["True", "False"]
+    assert said[0].split()[0] == said[1].split()[0]
