@@ -72,6 +72,16 @@ def test_a_master_that_is_there_serves_in_place_of_frames(shoot, tmp_path):
     (master,) = plan.masters
     assert master.ready
     assert master.file == str(root / "dark" / "master.fits")
+    assert not [one for one in plan.problems if one.action.startswith("left out")]
+
+
+def test_a_master_that_nobody_needs_stays_left_out(shoot, tmp_path):
+    root = shoot("dark")
+    make_master(catalogue(root), tmp_path / "master.fits")
+    shoot("dark", EXPTIME=60.0)
+    (root / "dark" / "zero.fits").write_bytes((tmp_path / "master.fits").read_bytes())
+    plan = plan_night(catalogue(shoot("light", 2, EXPTIME=60.0)))
+    assert {one.file for one in plan.problems if one.action.startswith("left out")} == {"dark/zero.fits"}
 
 
 def test_bias_frames_serve_flats_where_darkflats_do_not(shoot):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LightPlan", "MasterPlan", "NightPlan", "Target", "plan_night"]
 
+_LEFT_OUT = "left out"  # what is done with masters, unless they serve
 _SHOOT = "shoot them, or name a folder that has them"
 
 
@@ -104,11 +105,11 @@ def plan_night(
     """
     frames = frames[_outside(frames["path"], out)] if out is not None else frames
     frames, earlier = _without_results(frames)
-    problems = [*earlier, *(one for ones in frames["problems"] for one in ones)]
+    seen = [(path, one) for path, ones in zip(frames["path"], frames["problems"], strict=True) for one in ones]
     lights = frames[(frames["kind"] == "light") & frames["usable"]]
     if not len(lights):
-        seen = [one for one, kind in zip(frames["problems"], frames["kind"], strict=True) if kind == "light" and one]
-        rule = f"no light can be used: {seen[0][0].rule}" if seen else "holds no light frames"
+        why = [one for one, kind in zip(frames["problems"], frames["kind"], strict=True) if kind == "light" and one]
+        rule = f"no light can be used: {why[0][0].rule}" if why else "holds no light frames"
         raise InputError(frames.attrs.get("root", "frames"), rule, "name a folder with lights; see `workbench inspect`")
     frames, overscans, named = with_overscan(frames, use=use_overscan)
     lights = frames[(frames["kind"] == "light") & frames["usable"]]
@@ -116,6 +117,8 @@ def plan_night(
         raise InputError(named[-1].file, named[-1].rule, named[-1].action.partition("; ")[2])
     desk = Desk(frames, overscans, doubling_temperature, use_flats=use_flats, scaling=scaling)
     planned = [one for one in (desk.light(row) for _, row in lights.iterrows()) if one is not None]
+    serve = {str(path) for one in desk.masters.values() if one.ready for path in one.rows["path"]}
+    problems = [*earlier, *(one for path, one in seen if path not in serve or not one.action.startswith(_LEFT_OUT))]
     problems += [*named, *desk.problems]
     if not planned:
         file, _, rule = desk.unmatched[0].partition(": ")
