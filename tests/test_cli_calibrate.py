@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from workbench.calibrate.night_folder import results_folder
 from workbench.camera.session import open_dataset
 from workbench.cli import main
+from workbench.stack.rejection_methods import WinsorizedSigmaClip
 
 COUNTS = {"light": 5, "dark/dark_600s": 5, "flat": 4, "darkflat": 4}
 
@@ -146,7 +148,9 @@ def test_results_of_an_earlier_run_are_skipped_with_one_line_but_its_masters_ser
     assert said["images"]["Simulated_nebula_H-alpha"]["n_lights"] == 5
     assert [one["ready"] for one in said["plan"]["masters"]] == [True, True]
     rule = "holds results of an earlier run (night.json)"
-    others = [one for one in said["problems"] if "master_" not in one["file"]]
+    darkflat = [one for one in said["problems"] if one["file"].endswith("master_darkflat_9s.fits")]
+    assert darkflat  # nothing needs it: its flat is there
+    others = [one for one in said["problems"] if one not in darkflat]
     assert others == [{"file": "earlier", "rule": rule, "action": "11 files skipped, not its masters"}]
     assert "earlier: holds no light frames" in refusal(capsys, earlier, "-o", tmp_path / "other")
 
@@ -174,6 +178,69 @@ def test_lights_that_cannot_be_matched_are_named_and_the_rest_goes_on(capsys, ni
     named = [one for one in said["problems"] if "stars" in one["rule"]]
     assert [one["file"] for one in named] == ["light/light_600s_-20C_003.fits", "light/light_600s_-20C_004.fits"]
     assert all(one["action"].startswith("left out; ") for one in named)
+
+
+def empty_sky(light):
+    """Leave nothing but noise."""
+    with fits.open(light, mode="update") as units:
+        rng = np.random.default_rng(1)
+        units[0].data[:] = rng.normal(3000, 100, units[0].data.shape).astype(np.uint16)
+
+
+def test_a_reference_that_drops_out_is_named_with_the_light_that_serves_instead(capsys, night, tmp_path):
+    third = "light/light_600s_-20C_003.fits"
+    empty_sky(night / third)
+    said = calibrate(capsys, night, "-o", tmp_path / "out", "--reference", Path(third).name)
+    (image,) = said["images"].values()
+    (problem,) = [one for one in said["problems"] if one["rule"].startswith("cannot be the reference")]
+    assert problem["file"] == third
+    assert problem["rule"].startswith("cannot be the reference: it shows ")
+    assert problem["rule"].endswith(" stars, and 8 are needed")
+    instead = f"lights are registered to {image['reference']} instead: it has most stars for their width"
+    assert problem["action"] == instead
+    assert image["n_lights"] == 4
+    page = (tmp_path / "out" / "night.html").read_text()
+    assert instead in page
+    assert f"it has most stars for their width; {third}, named by its user, shows " in page
+    lights_of(night)[2].write_bytes(lights_of(night)[2].read_bytes()[:-40_000])
+    wrong = main(["calibrate", str(night), "-o", str(tmp_path / "other"), "--reference", str(night / third)])
+    assert wrong == 2  # a light that the catalogue cannot read is none of the lights
+    assert "is none of the lights that can be calibrated" in capsys.readouterr().err
+
+
+def test_a_reference_that_cannot_be_calibrated_is_named(capsys, night, tmp_path):
+    third = "light/light_600s_-20C_003.fits"
+    with fits.open(night / third, mode="update") as units:
+        units[0].data[:] = 0
+    assert main(["calibrate", str(night), "-o", str(tmp_path / "out"), "--reference", third]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        f"{third}: cannot be the reference: it was not calibrated; lights are registered to light/light_600s" in shown
+    )
+
+
+def test_a_reference_that_may_be_two_lights_is_refused(capsys, night, tmp_path):
+    (night / "light" / "second").mkdir()
+    lights_of(night)[3].rename(night / "light" / "second" / "light_600s_-20C_001.fits")
+    said = refusal(capsys, night, "-o", tmp_path / "out", "--reference", "light_600s_-20C_001.fits")
+    first, second = "light/light_600s_-20C_001.fits", "light/second/light_600s_-20C_001.fits"
+    assert said.splitlines()[-1] == (f"light_600s_-20C_001.fits: may be {first} or {second}; name it with its folder")
+    assert not (tmp_path / "out").exists()
+    named = calibrate(capsys, night, "-o", tmp_path / "out", "--reference", second)
+    assert {one["reference"] for one in named["images"].values()} == {second}
+    assert {one["reference_reason"] for one in named["images"].values()} == {"named by its user"}
+
+
+def test_lights_with_too_few_stars_for_their_brightness_are_named(capsys, night, tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.calibrate.integrate.FEWEST_TELLING", 1000)
+    assert main(["calibrate", str(night), "-o", str(tmp_path / "out")]) == 0
+    lines = [one for one in capsys.readouterr().out.splitlines() if "its brightness is not measured" in one]
+    assert len(lines) == 4  # the reference has its own
+    assert all("bright enough; integrated by its exposure, times 1; " in one for one in lines)
+    page = (tmp_path / "out" / "night.html").read_text()
+    assert page.count("its brightness is not measured") == page.count("x 1 by exposure: ") == 4
+    history = "".join(fits.getheader(tmp_path / "out" / "Simulated_nebula_H-alpha.fits")["HISTORY"])
+    assert history.count("its stars are too few to tell its factor, which is that of the exposures: ") == 4
 
 
 def test_lights_without_a_dark_are_one_line(capsys, night, tmp_path):
@@ -261,6 +328,70 @@ def test_packed_lights_hold_the_same_pixels(capsys, night, tmp_path):
     assert not list((tmp_path / "packed" / "calibrated").glob(".*"))
     assert calibrate(capsys, night, "-o", tmp_path / "packed", "--gain", "0.03", "--compress")["made"] == []
     assert len(packed["made"]) == 14
+
+
+def test_registered_lights_are_named_as_calibrated_ones(capsys, night, tmp_path):
+    calibrate(capsys, night, "-o", tmp_path / "out")
+    for file in ("calibrated/light_600s_-20C_003_c.fits", "registered/light_600s_-20C_003_c_r.fits"):
+        assert fits.getheader(tmp_path / "out" / file)["EXTNAME"] == "SCI"
+
+
+def test_what_a_run_left_half_written_is_gone_after_the_next(capsys, night, tmp_path):
+    out = tmp_path / "out"
+    calibrate(capsys, night, "-o", out)
+    left = ["calibrated/.light_600s_-20C_003.fits", "calibrated/..light_600s_-20C_003.fits.4711.part"]
+    left += ["registered/.gone_c_r.fits.fz.4711.part", "masters/.master.fits.4711.part", ".night.json.4711.part"]
+    for name in left:
+        (out / name).write_bytes(b"half")
+    (out / "calibrated" / "notes.txt").write_text("mine")
+    calibrate(capsys, night, "-o", out)
+    assert not list(out.rglob(".*"))
+    assert (out / "calibrated" / "notes.txt").exists()
+
+
+def test_two_runs_do_not_work_in_one_folder(capsys, night, tmp_path):
+    with results_folder(tmp_path / "out"):
+        said = refusal(capsys, night, "-o", tmp_path / "out").splitlines()[-1]
+    step = "wait until it has ended, or name another folder"
+    assert said == f"{tmp_path / 'out'}: another run is at work there; {step}"
+    calibrate(capsys, night, "-o", tmp_path / "out")
+
+
+def test_the_log_of_a_run_that_made_nothing_says_when_things_were_made(capsys, night, tmp_path):
+    first = calibrate(capsys, night, "-o", tmp_path / "out")
+    again = calibrate(capsys, night, "-o", tmp_path / "out")
+    assert again["made_on"] == first["made_on"]
+    assert set(again["made_on"]) == set(again["kept"])
+    page = (tmp_path / "out" / "night.html").read_text()
+    for when in first["made_on"].values():
+        assert f"{when[:16].replace('T', ' ')} UTC" in page
+    assert "14 files were there and intact, made from " in page
+
+
+def test_flats_with_dead_pixels_say_how_many_are_masked(capsys, night, tmp_path):
+    for file in (night / "flat").iterdir():
+        with fits.open(file, mode="update") as units, fits.open(next((night / "darkflat").iterdir())) as dark:
+            units[0].data[10, 10:15] = dark[0].data[10, 10:15]
+    said = calibrate(capsys, night, "-o", tmp_path / "out")
+    (one,) = [one for one in said["problems"] if one["file"] == "masters/master_flat_H-alpha.fits"]
+    assert one["rule"] == "5 of its pixels have less than 5% of the mean response, or than 5 times its standard error"
+    assert one["action"] == "masked: lights have no value there"
+    header = fits.getheader(tmp_path / "out" / "calibrated" / "light_600s_-20C_001_c.fits")
+    assert header["NMASKED"] == 5
+
+
+def test_the_help_says_every_default(capsys):
+    with pytest.raises(SystemExit):
+        main(["calibrate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    own = WinsorizedSigmaClip()
+    for words in (
+        f"its limit below (default: that of the rejection, winsorized {own.low:g})",
+        f"its limit above (default: that of the rejection, winsorized {own.high:g})",
+        "(default: lanczos3)",
+        "as for combine (default: winsorized)",
+    ):
+        assert words in said
 
 
 def test_the_log_is_one_page_that_shows_every_light_and_runs_nothing(capsys, night, tmp_path):

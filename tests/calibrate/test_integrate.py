@@ -55,9 +55,29 @@ def test_a_frame_with_larger_pixels_on_the_sky_is_as_much_fainter_when_resampled
     assert brightness(frame, reference, registration(2.0)).factor == pytest.approx(4, rel=1e-6)
 
 
-def test_few_stars_tell_no_brightness():
+def test_few_stars_tell_no_brightness_and_the_exposures_stand_in():
     table = stars_of(np.random.default_rng(1), np.array([5e3, 5e4]), 1.0)
-    assert brightness(table, table, registration()).n_stars == 0
+    found = brightness(table, table, registration(), exposures=(300.0, 600.0))
+    assert (found.factor, found.std_error, found.n_stars) == (2.0, None, 2)
+    assert brightness(table, table, registration(), exposures=(float("nan"), 600.0)).factor == 1
+    assert brightness(table, table, registration()).factor == 1
+
+
+def test_where_the_exposures_stand_in_larger_pixels_count_too():
+    reference = stars_of(np.random.default_rng(1), np.array([5e3, 5e4]), 1.0)
+    frame = reference.assign(x=reference["x"] * 2, y=reference["y"] * 2)
+    found = brightness(frame, reference, registration(2.0), exposures=(300.0, 600.0))
+    assert found.factor == pytest.approx(8, rel=1e-12)
+    assert found.n_stars == 2
+
+
+def test_stars_that_do_not_agree_tell_no_brightness():
+    flux = np.geomspace(5e3, 1e5, 6)
+    table = stars_of(np.random.default_rng(1), flux, 50.0)
+    other = table.assign(flux=table["flux"] * [0.2, 0.5, 1.0, 2.0, 4.0, 9.0])
+    found = brightness(other, table, registration(), exposures=(600.0, 600.0))
+    assert (found.factor, found.std_error) == (1, None)
+    assert found.n_stars < 5
 
 
 def test_frames_come_to_the_level_of_the_reference_where_they_overlap():

@@ -17,7 +17,7 @@ from workbench.errors import InputError
 from workbench.frames.catalogue import catalogue
 from workbench.frames.paths import catalogue_of
 from workbench.measure.survey import measure_camera
-from workbench.results import Results, Verdict
+from workbench.results import Results, Verdict, rounded
 from workbench.show.night_log import write_night_log
 from workbench.show.night_words import plan_text
 
@@ -247,7 +247,7 @@ def test_scaled_darks_of_a_ccd_leave_nothing(folder, truth, tmp_path, by):
     header = fits.getheader(run.out / run.calibrated[0].file)
     assert (header["DARKK"], header["CALSTAT"]) == (pytest.approx(ks[0][0], rel=1e-6), "BDF")
     assert "they predict each other" in plan_text(run.plan)
-    assert f"dark x {ks[0][0]:.4f}" in write_night_log(run).read_text()
+    assert f"dark x {rounded(*ks[0])[0]}" in write_night_log(run).read_text()
 
 
 def test_a_shorter_dark_is_never_scaled_up(folder):

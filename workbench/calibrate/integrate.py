@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Brightness", "Integration", "brightness", "integrate", "integration_recipe"]
+__all__ = ["FEWEST_TELLING", "Brightness", "Integration", "brightness", "integrate", "integration_recipe"]
 
 _NEAR = 1.5  # pixel, within which a star of one frame is that of another
 _SURE = 10.0  # of its error, that a star's flux is to count
-_FEWEST = 5  # stars
+FEWEST_TELLING = 5  # stars
 _BRIGHT = 0.03  # of a star's flux, that is uncertain besides the background's noise: photons, blends, seeing
 _CLIP = 3.5  # of its error, beyond which a star does not count: variable stars, cosmic rays
 _ROUNDS = 10
@@ -43,10 +43,18 @@ _SAMPLE = 1_000_000  # pixels of a frame that tell its level
 
 @dataclass(frozen=True)
 class Brightness:
-    """The factor that makes a frame as bright as the reference, its standard error, and from how many stars."""
+    """The factor that makes a frame as bright as the reference.
+
+    Parameters
+    ----------
+    factor, std_error
+        The factor and its standard error; None where too few stars tell it, and it is that of the exposures.
+    n_stars
+        That tell it, or would, were they not too few.
+    """
 
     factor: float
-    std_error: float
+    std_error: float | None
     n_stars: int
 
 
@@ -67,7 +75,13 @@ class Integration:
     recipe: Recipe
 
 
-def brightness(stars: pd.DataFrame, reference_stars: pd.DataFrame, registration: Registration) -> Brightness:
+def brightness(
+    stars: pd.DataFrame,
+    reference_stars: pd.DataFrame,
+    registration: Registration,
+    *,
+    exposures: tuple[float, float] | None = None,
+) -> Brightness:
     """Compare the fluxes of stars that a frame and the reference have in common.
 
     Parameters
@@ -76,11 +90,15 @@ def brightness(stars: pd.DataFrame, reference_stars: pd.DataFrame, registration:
         From :func:`workbench.calibrate.stars.find_stars`.
     registration
         Of the frame upon the reference.
+    exposures
+        Of the frame and of the reference [s]; what tells the factor where stars are too few.
 
     Returns
     -------
     Brightness
-        Of stars ten errors bright, without outliers; 1 with fewer than five.
+        Of stars ten errors bright, without outliers. With fewer than :data:`FEWEST_TELLING` the ratio of the exposures,
+        1 where they are not known: what a sky of the same transparency makes. No background is asked, for it holds the
+        moon and the lamps of the town.
 
     Notes
     -----
@@ -95,24 +113,31 @@ def brightness(stars: pd.DataFrame, reference_stars: pd.DataFrame, registration:
     error = np.array([table["flux_error"].to_numpy(np.float64) for table in pair])
     mean, variance = flux.mean(axis=0), (error**2).sum(axis=0)
     sure = (mean > _SURE * np.sqrt(variance)) & (flux[1] > 0)
-    if np.count_nonzero(sure) < _FEWEST:
-        return Brightness(1.0, 0.0, 0)
+    area = registration.scale**2
+    if np.count_nonzero(sure) < FEWEST_TELLING:
+        return Brightness(_by_exposure(exposures) * area, None, int(np.count_nonzero(sure)))
     weights = mean / (variance + (_BRIGHT * mean) ** 2)
     allowed = _CLIP * np.sqrt(variance + (_BRIGHT * mean) ** 2)
     ratio, kept = float(np.median(flux[0, sure] / flux[1, sure])), sure
     for _ in range(_ROUNDS):
         before = kept
         kept = sure & (np.abs(flux[0] - ratio * flux[1]) <= allowed * max(1.0, ratio))
-        if np.count_nonzero(kept) < _FEWEST:
-            return Brightness(1.0, 0.0, 0)
+        if np.count_nonzero(kept) < FEWEST_TELLING:
+            return Brightness(_by_exposure(exposures) * area, None, int(np.count_nonzero(kept)))
         ratio = float(np.sum((weights * flux[0])[kept]) / np.sum((weights * flux[1])[kept]))
         if np.array_equal(before, kept):
             break
     weights, one, two = weights[kept], *flux[:, kept]
     left = weights * (one - ratio * two)
     std_error = float(np.sqrt(np.sum(left**2)) / np.sum(weights * two))
-    area = registration.scale**2
     return Brightness(ratio * area, std_error * area, int(np.count_nonzero(kept)))
+
+
+def _by_exposure(exposures: tuple[float, float] | None) -> float:
+    """Return how much longer the reference was exposed; 1 where that is not known."""
+    if exposures is None or not all(np.isfinite(one) and one > 0 for one in exposures):
+        return 1.0
+    return exposures[1] / exposures[0]
 
 
 def integration_recipe(**options: Any) -> Recipe:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from workbench.calibrate.flat_field import MASKED
+from workbench.calibrate.night_folder import results_folder
 from workbench.calibrate.night_image import Registered, integrate_target
 from workbench.calibrate.night_lights import calibrate_light, prepare
 from workbench.calibrate.night_record import NightRecord
-from workbench.calibrate.night_registration import Calibrated, register_light, stars_of
-from workbench.calibrate.night_steps import NightOptions, Workshop, make_masters
+from workbench.calibrate.night_reference import named_reference, reference_of
+from workbench.calibrate.night_registration import Calibrated, brightness_problem, register_light, stars_of
+from workbench.calibrate.night_steps import NightOptions, Workshop, lights_at_a_time, make_masters
 from workbench.errors import InputError, NotMeasurableError
 from workbench.results import Problem
-from workbench.threads import in_threads
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator
 
-    from workbench.calibrate.night_plan import LightPlan, NightPlan, Target
+    from workbench.calibrate.night_plan import NightPlan, Target
 
-__all__ = ["Image", "Night", "NightOptions", "check_out", "run_night"]
+__all__ = ["Image", "Night", "NightOptions", "run_night"]
 
-_FOLDERS = ("masters", "calibrated", "registered")
 _FEWEST = 2  # lights that make an image
 
 
@@ -38,9 +40,10 @@ class Image:
     name
         Of the target; the file is called after it.
     facts
-        ``n_lights``, ``total_exposure`` [s], ``words`` of the recipe, ``noise`` from pixel to pixel [adu],
-        ``full_coverage``, the share of pixels to which all lights contribute, ``no_value``, how many none does; in
-        ``frames`` of each light its ``weight``, ``offset`` [adu], and the shares of its samples rejected.
+        ``n_lights``, ``total_exposure`` [s], ``words`` of the recipe, ``noise`` from pixel to pixel [adu] and its
+        standard error ``noise_error`` were pixels independent, ``full_coverage``, the share of pixels to which all
+        lights contribute, ``no_value``, how many none does; in ``frames`` of each light its ``weight``, ``offset``
+        [adu], and the shares of its samples rejected.
     lights
         What went in.
     """
@@ -70,6 +73,8 @@ class Night:
         What is wrong with frames, and what was done about it.
     made, kept
         Files that this run made, and those that were there and intact.
+    made_on
+        When each of these was made, UTC, in ISO 8601; None where nobody noted it.
     """
 
     plan: NightPlan
@@ -81,6 +86,7 @@ class Night:
     problems: tuple[Problem, ...]
     made: tuple[str, ...]
     kept: tuple[str, ...]
+    made_on: dict[str, str | None]
 
 
 def run_night(
@@ -94,7 +100,7 @@ def run_night(
         From :func:`workbench.calibrate.night_plan.plan_night`.
     out
         A folder: ``masters/``, ``calibrated/`` (``_c``), ``registered/`` (``_c_r``), an image a target, and the record
-        ``night.json``. Every file appears whole or not at all.
+        ``night.json``. Every file appears whole or not at all; what a run that was killed left half-written goes.
     options
         How.
     progress
@@ -108,11 +114,16 @@ def run_night(
     Raises
     ------
     InputError
-        When a master cannot be made, no light is left, or the folder cannot be written.
+        When a master cannot be made, no light is left, the named reference is none of the lights or may be several,
+        the folder cannot be written, or another run is at work there.
     """
     chosen = NightOptions() if options is None else options
-    _check_reference(plan, chosen.reference)
-    folder = _folder(out)
+    chosen = replace(chosen, reference=named_reference(plan, chosen.reference))
+    with results_folder(out) as folder:
+        return _run(plan, folder, chosen, progress=progress)
+
+
+def _run(plan: NightPlan, folder: Path, chosen: NightOptions, *, progress: bool) -> Night:
     targets = plan.targets
     n_lights = sum(len(target.lights) * (1 if target.colour else 2) for target in targets)
     total = len(plan.masters) + n_lights + sum(not target.colour for target in targets)
@@ -125,47 +136,21 @@ def run_night(
         shop = Workshop(folder, chosen, NightRecord(folder), advance, [*plan.problems])
         make_masters(shop, plan.masters)
         prepare(shop, plan.lights)
+        shop.problems += _masked(shop)
         calibrated = _calibrate(shop, plan)
         registered = _register(shop, targets, calibrated)
         images = tuple(_integrate(shop, targets, registered))
+    made_on = {file: shop.record.made_on(file) for file in (*shop.made, *shop.kept)}
     return Night(
         plan, folder, shop.masters, calibrated, registered, images,
-        tuple(dict.fromkeys(shop.problems)), tuple(shop.made), tuple(shop.kept),
+        tuple(dict.fromkeys(shop.problems)), tuple(shop.made), tuple(shop.kept), made_on,
     )  # fmt: skip
-
-
-def check_out(out: str | os.PathLike[str]) -> Path:
-    """Return the folder of the results, which need not be there yet, and make nothing.
-
-    Raises
-    ------
-    InputError
-        When it is a file, or cannot be made.
-    """
-    folder = Path(out).absolute()
-    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-    if not there.is_dir():
-        rule = "is a file" if there == folder else f"cannot be made ({there} is a file)"
-        raise InputError(folder, rule, "name a folder for the results")
-    if not os.access(there, os.W_OK | os.X_OK):
-        rule = "cannot be written" if there == folder else "cannot be made"
-        raise InputError(folder, f"{rule} (Permission denied)", "choose a folder that you may write")
-    return folder
-
-
-def _folder(out: str | os.PathLike[str]) -> Path:
-    folder = check_out(out)
-    try:
-        for name in ("", *_FOLDERS):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(folder, f"cannot be made ({error.strerror})", "choose a folder that you may write") from error
-    return folder
 
 
 def _calibrate(shop: Workshop, plan: NightPlan) -> tuple[Calibrated, ...]:
     done = []
-    for light, file, facts in _each(shop, plan.lights, calibrate_light, lambda light: light.file):
+    threads = lights_at_a_time(plan.lights)
+    for light, file, facts in _each(shop, plan.lights, calibrate_light, lambda light: light.file, threads):
         done.append(Calibrated(light, file, facts))
     if not done:
         first = shop.problems[-1]
@@ -180,36 +165,33 @@ def _register(shop: Workshop, targets: Iterable[Target], calibrated: tuple[Calib
         lights = [one for one in calibrated if one.plan.file in files]
         if len(lights) < _FEWEST:
             continue
-        reference = _reference(shop, lights)
+        reference, why, problem = reference_of(lights, files, shop.options.reference)
+        shop.reasons[reference.plan.file] = why
+        shop.problems += [problem] if problem else []
         stars_of(shop, reference)  # once, before threads share it
+        threads = lights_at_a_time(one.plan for one in lights)
+        share = max(1, processors() // threads)  # of the processors, where memory leaves some idle
 
-        def work(shop: Workshop, light: Calibrated, reference: Calibrated = reference) -> Any:
-            return register_light(shop, light, reference)
+        def work(shop: Workshop, light: Calibrated, reference: Calibrated = reference, share: int = share) -> Any:
+            return register_light(shop, light, reference, share)
 
-        for light, file, facts in _each(shop, lights, work, lambda light: light.plan.file):
+        for light, file, facts in _each(shop, lights, work, lambda light: light.plan.file, threads):
             done.append(Registered(light, file, facts))
+            problem = brightness_problem(light, facts)
+            shop.problems += [problem] if problem else []
     return tuple(done)
 
 
-def _check_reference(plan: NightPlan, wanted: str | None) -> None:
-    if wanted is not None and not any(_is_named(light, wanted) for light in plan.lights):
-        first = next(plan.lights).file
-        raise InputError(wanted, "is none of the lights that can be calibrated", f"name one such as {first}")
-
-
-def _is_named(light: LightPlan, wanted: str) -> bool:
-    return wanted in (light.file, Path(light.file).name, str(light.row["path"]))
-
-
-def _reference(shop: Workshop, lights: list[Calibrated]) -> Calibrated:
-    """Choose the light that the others are laid upon: most stars for their width, unless its user names one."""
-    wanted = shop.options.reference
-    named = [one for one in lights if wanted is not None and _is_named(one.plan, wanted)]
-    return max(named or lights, key=lambda one: one.facts["n_stars"] / (one.facts["fwhm"] or 1.0))
+def _masked(shop: Workshop) -> Iterator[Problem]:
+    """Say of which flats how many pixels tell nothing."""
+    for (_, file, _), calibration in shop.calibrations.items():
+        if calibration.flat is not None and calibration.flat.n_masked:
+            rule = f"{calibration.flat.n_masked} of its pixels have {MASKED}"
+            yield Problem(file, rule, "masked: lights have no value there")
 
 
 def _each(
-    shop: Workshop, items: Iterable[Any], work: Callable[..., Any], name: Callable[[Any], str]
+    shop: Workshop, items: Iterable[Any], work: Callable[..., Any], name: Callable[[Any], str], threads: int
 ) -> Iterator[tuple[Any, str, dict[str, Any]]]:
     """Work on lights in threads; record each that is done, name each that cannot be, and go on."""
 
@@ -221,7 +203,7 @@ def _each(
         except NotMeasurableError as error:
             return item, InputError(name(item), error.reason, "look at it")
 
-    for item, result in in_threads(attempt, items):
+    for item, result in in_threads(attempt, items, threads):
         if isinstance(result, InputError):
             if Path(result.file).is_relative_to(shop.out):
                 raise result  # the results cannot be written: no fault of this light

@@ -109,6 +109,7 @@ def write_registered(
     """
     frame = read_frame_file(calibrated)
     header = light_header(frame.source)
+    header["EXTNAME"] = ("SCI", "the registered light")
     header["BUNIT"] = ("adu", "as the frames are stored")
     header["CALSTAT"] = next((card.text for card in frame.cards if card.key == "CALSTAT"), "")
     for key, (value, comment) in said.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from workbench.calibrate.master_files import write_master
 from workbench.calibrate.master_header import master_header, text_card
 from workbench.calibrate.night_files import set_sky
 from workbench.calibrate.night_record import made_from
+from workbench.calibrate.night_registration import brightness_problem
 from workbench.errors import NotMeasurableError
 from workbench.frames.formats import read_frame_file
 from workbench.frames.identity import identities_of
@@ -53,8 +53,8 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
     """
     file = f"{name}.fits"
     options = {"recipe": shop.options.recipe.to_dict(), "compress": shop.options.compress}
-    why = _why(str(lights[0].facts["reference"]), shop.options.reference)
-    told = [[one.facts["factor"], one.light.facts["noise"]] for one in lights]
+    why = shop.reasons[str(lights[0].facts["reference"])]
+    told = [[one.facts[name] for name in ("factor", "factor_error")] + [one.light.facts["noise"]] for one in lights]
     key = made_from("integrate", [options, told, why], [shop.record.sha256(one.file) for one in lights])
     facts = shop.known(file, key)
     if facts is not None:
@@ -89,6 +89,7 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
             "total_exposure": float(rows["exposure"].sum()),
             "words": shop.options.recipe.words + (", weights by noise" if found.recipe.method == "mean" else ""),
             "noise": None if noise is None else noise.sigma,
+            "noise_error": None if noise is None else noise.std_error,
             "full_coverage": float(np.mean(coverage == len(lights))),
             "no_value": int(np.count_nonzero(coverage == 0)),
             "frames": {
@@ -154,19 +155,11 @@ def _status(path: str) -> str:
 
 
 def _history(lights: list[Registered], why: str) -> list[str]:
+    dim = [one.light.plan.file for one in lights if brightness_problem(one.light, one.facts) is not None]
     return [
+        *(f"its stars are too few to tell its factor, which is that of the exposures: {file}" for file in dim),
         "each light x became f x + o before: output_factor and output_offset of INPUTS",
         f"brightness: {MEAN_SCALE}",
         f"level: the background of {lights[_reference(lights)].light.plan.file}",
         f"registered to {lights[0].facts['reference']}: {why}",
     ]
-
-
-def _why(reference: str, wanted: str | None) -> str:
-    """Say why all are registered to that light: its user may have named one of another field."""
-    if wanted is not None:
-        parts, others = PurePath(reference).parts, PurePath(wanted).parts
-        n = min(len(parts), len(others))
-        if parts[-n:] == others[-n:]:
-            return "named by its user"
-    return "it has most stars for their width"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench import __version__
@@ -42,7 +43,7 @@ def made_from(step: str, options: object, inputs: Sequence[str]) -> str:
 
 
 class NightRecord:
-    """The record of a folder: for each file its SHA-256, what it was made from, and what was found out on the way.
+    """The record of a folder: for each file its SHA-256, what it was made from and when, and what was found out.
 
     Parameters
     ----------
@@ -85,6 +86,11 @@ class NightRecord:
         """Return the hash of a file that was recorded."""
         return str(self._files[file]["sha256"])
 
+    def made_on(self, file: str) -> str | None:
+        """Return when a file was made, UTC; None where an earlier version of the workbench did not note it."""
+        when = self._files[file].get("made_on")
+        return None if when is None else str(when)
+
     def add(self, file: str, key: str, facts: dict[str, Any]) -> None:
         """Record a file that was written, and put the record on the disk.
 
@@ -95,7 +101,13 @@ class NightRecord:
         """
         path = self._folder / file
         digest = sha256_of(path)
-        self._files[file] = {"sha256": digest, "size": path.stat().st_size, "made_from": key, "facts": facts}
+        self._files[file] = {
+            "sha256": digest,
+            "size": path.stat().st_size,
+            "made_from": key,
+            "made_on": datetime.now(UTC).isoformat(timespec="seconds"),
+            "facts": facts,
+        }
         record = {"schema": _SCHEMA, "workbench": __version__, "files": self._files}
         with whole_file(self._path) as part:
             part.write_text(json.dumps(record, indent=1), encoding="utf-8")

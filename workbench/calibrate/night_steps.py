@@ -12,7 +12,7 @@ from workbench.calibrate.night_overscan import overscan_preparation
 from workbench.calibrate.night_record import NightRecord, made_from, sha256_of
 from workbench.calibrate.resample import CLAMPING
 from workbench.results import Problem
-from workbench.threads import in_threads
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.calibrate.calibration import Calibration
-    from workbench.calibrate.night_plan import MasterPlan
+    from workbench.calibrate.night_plan import LightPlan, MasterPlan
     from workbench.calibrate.resample import Kernel
     from workbench.errors import InputError
     from workbench.stack.recipe import Recipe
 
-__all__ = ["NightOptions", "Workshop", "make_masters"]
+__all__ = ["NightOptions", "Workshop", "lights_at_a_time", "make_masters"]
 
 _LEFT_OUT = "left out"
+_MOST_BYTES = 3 * 2**29  # what the lights that are worked on at a time may take, beside the masters
+_LIGHT_BYTES = 18  # a pixel of a light, at most: searched for stars, resampled and packed
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Workshop:
     problems: list[Problem] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
     stars: dict[str, pd.DataFrame] = field(default_factory=dict)
     masters: dict[str, dict[str, Any]] = field(default_factory=dict)
     calibrations: dict[tuple[str, ...], Calibration] = field(default_factory=dict)
@@ -97,6 +100,12 @@ class Workshop:
             self.kept.append(file)
             self.advance(file)
         return facts
+
+
+def lights_at_a_time(lights: Iterable[LightPlan]) -> int:
+    """Return how many lights may be worked on at a time: one a processor, fewer where they would take over 1.5 GiB."""
+    largest = max(int(light.row["height"]) * int(light.row["width"]) for light in lights)
+    return max(1, min(processors(), _MOST_BYTES // (_LIGHT_BYTES * largest)))
 
 
 def make_masters(shop: Workshop, plans: Iterable[MasterPlan]) -> None:

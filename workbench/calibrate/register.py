@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Registration", "RegistrationError", "register"]
+__all__ = ["FEWEST_STARS", "Registration", "RegistrationError", "register"]
 
-_FEWEST = 8  # stars: twice what determines the transformation
+FEWEST_STARS = 8  # twice what determines the transformation
 _FLOOR = 0.02  # pixel, that no centroid is better than: what the pixels make of a star's shape
 _TRIALS = 500  # transformations that RANSAC tries, unless it is sure before
 _SURE = 1 - 1e-6
@@ -115,17 +115,17 @@ def register(
     them less likely than 1e-4.
     """
     for table, name in ((stars, file), (reference_stars, "the reference")):
-        if len(table) < _FEWEST:
+        if len(table) < FEWEST_STARS:
             raise RegistrationError(
                 name,
-                f"shows {len(table)} stars, and registration needs {_FEWEST}",
+                f"shows {len(table)} stars, and registration needs {FEWEST_STARS}",
                 "leave it out, or look for fainter stars (a lower sigma)",
             )
     reference, frame = (table[["x", "y"]].to_numpy(dtype=np.float64) for table in (reference_stars, stars))
     start = _consensus(reference, frame)
     fit, tolerance = (None, 0.0) if start is None else _grow(start, _errors(reference_stars), reference, frame, stars)
     n = 0 if fit is None else len(fit.residuals)
-    if fit is None or n < _FEWEST or _by_chance(n, tolerance, fit.matrix, reference, frame) > _CHANCE:
+    if fit is None or n < FEWEST_STARS or _by_chance(n, tolerance, fit.matrix, reference, frame) > _CHANCE:
         raise RegistrationError(
             file,
             f"its {len(stars)} stars cannot be matched with the reference's {len(reference)}: no more than {n} agree,"
@@ -172,7 +172,7 @@ def _grow(
     distance = _WIDE
     for _ in range(_ROUNDS):
         ours, theirs = nearest_pairs(matrix, reference, frame, distance)
-        if len(ours) < _FEWEST:
+        if len(ours) < FEWEST_STARS:
             return None, 0.0
         weights = 1 / (reference_errors[ours] ** 2 + errors[theirs] ** 2)
         fit = fit_projective(reference[ours], frame[theirs], weights)

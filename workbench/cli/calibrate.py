@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workbench.cli.arguments import Parser
 
 _SCALE_BY = ("exposure", "noise", "hot-pixels")
+_OWN = "that of the rejection"
 _RECIPE = ("method", "rejection", "low", "high", "cutoff")
 
 
@@ -39,22 +40,32 @@ def add_calibrate(parser: Parser) -> None:
         "--scale-by", metavar="HOW", choices=_SCALE_BY, help=f"{', '.join(_SCALE_BY)} (default: {_SCALE_BY[0]})"
     )
     parser.option("--gain", metavar="G", type=positive, help="electron / adu: lights then carry their uncertainties")
-    parser.option("--pedestal", metavar="P", type=positive, default=0.0, help="added to calibrated lights [adu]")
-    parser.option("--reference", metavar="FILE", help="the light that others are registered to")
+    parser.option(
+        "--pedestal", metavar="P", type=positive, default=0.0, help="added to calibrated lights [adu] (default: 0)"
+    )
+    parser.option("--reference", metavar="FILE", help="the light that others are registered to (default: most stars)")
     kernels = ("lanczos3", "bicubic", "nearest")
-    parser.option("--kernel", metavar="NAME", choices=kernels, default=kernels[0], help=f"{', '.join(kernels)}")
+    parser.option(
+        "--kernel",
+        metavar="NAME",
+        choices=kernels,
+        default=kernels[0],
+        help=f"{', '.join(kernels)} (default: {kernels[0]})",
+    )
     parser.option("--method", metavar="NAME", help="of the integration: mean or median (default: mean)")
     parser.option("--rejection", metavar="NAME", help="of the integration, as for combine (default: winsorized)")
-    parser.option("--low", metavar="L", type=limit, help="its limit below")
-    parser.option("--high", metavar="H", type=limit, help="its limit above")
-    parser.option("--cutoff", metavar="C", type=limit, help="of winsorized rejection: its later variant, such as 5")
+    parser.option("--low", metavar="L", type=limit, help=f"its limit below (default: {_OWN}, winsorized 4)")
+    parser.option("--high", metavar="H", type=limit, help=f"its limit above (default: {_OWN}, winsorized 3)")
+    cutoff = "of winsorized rejection: its later variant, such as 5 (default: none)"
+    parser.option("--cutoff", metavar="C", type=limit, help=cutoff)
     parser.option("--compress", action="store_true", help="pack lights without loss (.fits.fz)")
     add_frames_options(parser)
     parser.set_defaults(run=_calibrate)
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from workbench.calibrate.night import check_out, run_night  # noqa: PLC0415
+    from workbench.calibrate.night import run_night  # noqa: PLC0415
+    from workbench.calibrate.night_folder import check_out  # noqa: PLC0415
     from workbench.calibrate.night_plan import plan_night  # noqa: PLC0415
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.show.night_log import write_night_log  # noqa: PLC0415

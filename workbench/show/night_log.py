@@ -16,7 +16,7 @@ from workbench.errors import NotMeasurableError
 from workbench.frames.formats import read_frame_file
 from workbench.frames.whole_file import whole_file
 from workbench.show.markup import Html, beneath, joined, table, tag
-from workbench.show.night_words import agreement
+from workbench.show.night_words import agreement, in_minutes, kept_line, with_error
 from workbench.show.page import POLICY
 from workbench.show.stretch import auto_stretch
 from workbench.show.words import digits
@@ -97,7 +97,7 @@ def _summary(night: Night) -> Html:
     done = f"{len(night.calibrated)} calibrated, {len(night.registered)} registered"
     lines = [f"{images} of {used} lights; {n_planned} lights were planned, {done}."]
     if night.kept:
-        lines.append(f"{len(night.kept)} files of an earlier run were intact and kept; {len(night.made)} were made.")
+        lines.append(f"{kept_line(night)}.")
     return joined(tag("p", line) for line in lines)
 
 
@@ -126,7 +126,9 @@ def _image(night: Night, image: Image) -> Iterator[Html]:
     plane = _shrunk(night.out / f"{image.name}.fits", _LARGE)
     alt = f"{image.name}: integration of {facts['n_lights']} lights, automatically stretched"
     yield _picture(plane, _stretch(plane), alt)
-    yield tag("p", f"{facts['n_lights']} lights, {facts['total_exposure']:g} s in all. Integrated by {facts['words']}.")
+    when = _made_on(night, f"{image.name}.fits")
+    lights = f"{facts['n_lights']} lights, {facts['total_exposure']:g} s in all"
+    yield tag("p", f"{lights}. Integrated by {facts['words']}{f' on {when}' if when else ''}.")
     yield tag(
         "p",
         f"Its brightness is {MEAN_SCALE}, its level the background of {facts['level_of']}. Lights are registered to "
@@ -134,11 +136,12 @@ def _image(night: Night, image: Image) -> Iterator[Html]:
     )
     if facts["noise"] is not None:
         best = min(one.light.facts["noise"] for one in image.lights)
-        gain = best / facts["noise"]
+        gain, noise = best / facts["noise"], with_error(facts["noise"], facts["noise_error"])
         yield tag(
             "p",
-            f"Noise from pixel to pixel: {digits(facts['noise'], 3)} adu, {gain:.2f} times below the best light's; "
-            "resampling smooths noise over neighbours, so that this can exceed the square root of their number.",
+            f"Noise from pixel to pixel: {noise} adu, {gain:.2f} times below the best light's; "
+            "resampling smooths noise over neighbours, so that this can exceed the square root of their number. "
+            "The error is that of pixels that are independent, which neighbours here are not quite.",
         )
     share = 100 * facts["full_coverage"]
     yield tag(
@@ -167,6 +170,11 @@ def _reasons(target: Target) -> Html:
     return table(("for", "master, and why"), rows)
 
 
+_ERRORS = (
+    "Stars and rejected samples are counted. Noise and level are those of up to 2048 x 2048 pixels in the middle: N of "
+    "them tell the noise to one part in the root of N, and the level to 1.25 times the noise over that root. Weights "
+    "follow from noise and brightness."
+)
 _COLUMNS = ("light", "", "stars", "registered", "brightness", "weight", "rejected")
 
 
@@ -180,31 +188,41 @@ def _lights(night: Night, lights: list[Calibrated], image: Image | None) -> Html
         file, facts = light.plan.file, light.facts
         stars = f"{facts['n_stars']}" + (f", FWHM {facts['fwhm']:.2f} px" if facts["fwhm"] else "")
         noise = beneath(f"noise {digits(facts['noise'], 3)} adu, level {digits(facts['level'], 3)} adu")
-        k = "" if facts["k"] is None else f", dark x {facts['k']:.4f}"
-        k += f" +/- {facts['k_error']:.4f}" if facts["k_error"] else ""
+        when = _made_on(night, light.file)
+        made = [beneath(when)] if when else []
         rows.append(
             (
-                joined([file, beneath(f"{light.plan.row['exposure']:g} s{k}")]),
+                joined([file, beneath(f"{light.plan.row['exposure']:g} s{_scale(facts)}"), *made]),
                 _picture(plane, stretch, f"{file}, calibrated"),
                 joined([stars, noise]),
                 *_registration(registered.get(file), file),
                 *_share(frames.get(file)),
             )
         )
-    return table(_COLUMNS, rows)
+    return joined([table(_COLUMNS, rows), tag("p", _ERRORS)])
+
+
+def _scale(facts: dict[str, Any]) -> str:
+    if facts["k"] is None:
+        return ""
+    if facts["k_error"]:
+        return f", dark x {with_error(facts['k'], facts['k_error'])}"
+    return f", dark x {facts['k']:.4g}, exactly: the ratio of the exposures"
 
 
 def _registration(facts: dict[str, Any] | None, file: str) -> tuple[str, str]:
     if facts is None:
         return "no", ""
     if facts["reference"] == file:
-        return "the reference", "1"
+        return "the reference", "1, exactly"
     x, y = facts["shift"]
     where = f"shift {x:+.1f}, {y:+.1f} px; turned {facts['rotation']:+.3f} deg"
-    words = joined([f"{facts['n_matched']} stars, rms {facts['rms']:.3f} px", beneath(where)])
-    if not facts["factor_stars"]:
-        return words, "not known"
-    return words, f"x {facts['factor']:.3f} +/- {facts['factor_error']:.3f}"
+    words = joined(
+        [f"{facts['n_matched']} stars, rms {with_error(facts['rms'], facts['rms_error'])} px", beneath(where)]
+    )
+    if facts["factor_error"] is None:
+        return words, f"x {facts['factor']:.3g} by exposure: {facts['factor_stars']} stars are too few"
+    return words, f"x {with_error(facts['factor'], facts['factor_error'])}"
 
 
 def _share(facts: dict[str, float] | None) -> tuple[str, str]:
@@ -217,12 +235,18 @@ def _masters(night: Night) -> Html:
     rows = []
     for file, facts in night.masters.items():
         if "n_frames" not in facts:
-            rows.append((file, "was there", "", ""))
+            rows.append((file, "was there", "", "", ""))
             continue
         noise = "" if facts["std_error"] is None else f"{digits(facts['std_error'], 3)} adu"
         rejected = f"{100 * facts['share_low']:.2g} % low, {100 * facts['share_high']:.2g} % high"
-        rows.append((file, f"{facts['n_frames']} frames: {facts['words']}", rejected, noise))
-    return joined([tag("h2", "The masters"), table(("file", "made of", "rejected", "noise of a pixel"), rows)])
+        rows.append((file, f"{facts['n_frames']} frames: {facts['words']}", _made_on(night, file), rejected, noise))
+    columns = ("file", "made of", "made on", "rejected", "noise of a pixel")
+    return joined([tag("h2", "The masters"), table(columns, rows)])
+
+
+def _made_on(night: Night, file: str) -> str:
+    when = night.made_on.get(file)
+    return "" if when is None else f"{in_minutes(when)} UTC"
 
 
 # ---- pictures -------------------------------------------------------------------------------------------------------

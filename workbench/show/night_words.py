@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from workbench.results import rounded
 from workbench.show.words import digits, printable
 
 if TYPE_CHECKING:
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from workbench.calibrate.night_plan import LightPlan, MasterPlan, NightPlan, Target
     from workbench.results import Problem
 
-__all__ = ["agreement", "night_json", "night_text", "plan_json", "plan_text", "problem_lines"]
+__all__ = [
+    "agreement",
+    "in_minutes",
+    "kept_line",
+    "night_json",
+    "night_text",
+    "plan_json",
+    "plan_text",
+    "problem_lines",
+    "with_error",
+]
 
 _LISTED = 30  # problems that get a line each
 
@@ -70,7 +81,7 @@ def night_text(night: Night, log: Path) -> str:
         lines.append(f"{only} lights are calibrated, and not registered")
     lines += problem_lines(one for one in night.problems if one not in night.plan.problems)
     if night.kept:
-        lines.append(f"{len(night.kept)} files were there and intact, {len(night.made)} were made")
+        lines.append(kept_line(night))
     return "\n".join([*lines, str(log)])
 
 
@@ -87,6 +98,7 @@ def night_json(night: Night, log: Path) -> dict[str, Any]:
         "problems": [asdict(one) for one in night.problems],
         "made": list(night.made),
         "kept": list(night.kept),
+        "made_on": night.made_on,
     }
 
 
@@ -115,13 +127,45 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
 def _image_lines(image: Image) -> Iterator[str]:
     facts = image.facts
     yield facts["words"]
-    rms = [one.facts["rms"] for one in image.lights if one.facts["rms"] > 1e-6]
-    if rms:
-        yield f"registered: stars lie within {digits(max(rms), 2)} pixel (rms) of the reference's, or closer"
+    others = [one.facts for one in image.lights if one.facts["rms"] > 1e-6]
+    if others:
+        worst = max(others, key=lambda one: one["rms"])
+        rms = with_error(worst["rms"], worst["rms_error"])
+        yield f"registered: stars lie within {rms} pixel (rms) of the reference's, or closer"
     if facts["noise"] is not None:
-        single = [one.light.facts["noise"] for one in image.lights]
-        yield f"noise: {digits(facts['noise'], 3)} adu from pixel to pixel, {digits(min(single), 3)} in the best light"
+        single = min(one.light.facts["noise"] for one in image.lights)
+        noise = with_error(facts["noise"], facts["noise_error"])
+        yield f"noise: {noise} adu from pixel to pixel, {digits(single, 3)} in the best light"
     yield f"coverage: {100 * facts['full_coverage']:.3g} % of the pixels by all lights"
+
+
+def with_error(value: float, std_error: float) -> str:
+    """Write a value with its standard error, both as far as the error tells.
+
+    Examples
+    --------
+    >>> with_error(0.12345, 0.0031), with_error(1369.21, 1.44)
+    ('0.123 +/- 0.003', '1369.2 +/- 1.4')
+    """
+    return " +/- ".join(rounded(value, std_error))
+
+
+def kept_line(night: Night) -> str:
+    """Say how much was there already and since when, and how much was made."""
+    times = sorted(when for file in night.kept if (when := night.made_on[file]) is not None)
+    since = f", made from {in_minutes(times[0])} to {in_minutes(times[-1])} UTC" if times else ""
+    return f"{len(night.kept)} files were there and intact{since}; {len(night.made)} were made"
+
+
+def in_minutes(when: str) -> str:
+    """Write a time to the minute.
+
+    Examples
+    --------
+    >>> in_minutes("2017-11-12T03:04:05+00:00")
+    '2017-11-12 03:04'
+    """
+    return when[:16].replace("T", " ")
 
 
 def _lights(target: Target) -> str:
