@@ -44,7 +44,7 @@ def swap(stored: Any) -> Any:
 
 @compiled
 def _clamped(column: Column, run: Run, twice: Any, bound: float, inside: Any) -> Any:
-    """Clamp a run to a bound on either side of its median, and return its variance and what is inside the bounds.
+    """Clamp a run to a bound on either side of its median, and return (n - 1) times its variance, and what is inside.
 
     ``inside`` is what is inside wider bounds: where it starts and stops, what its values and their squares add up to.
     """
@@ -58,7 +58,7 @@ def _clamped(column: Column, run: Run, twice: Any, bound: float, inside: Any) ->
     n, low, high = run[1] - run[0], first - run[0], run[1] - last
     away = _f64(total) + (high - low) * bound
     squares = _f64(square) + (high + low) * (bound * bound)
-    return max(squares - away * away / n, 0.0) / (n - 1), (first, last, total, square)
+    return max(squares - away * away * (1 / n), 0.0), (first, last, total, square)
 
 
 @compiled
@@ -83,8 +83,8 @@ def _stays(column: Column, run: Run, kept: Run, twice: Any, state: tuple[Any, An
     enough = farthest * (1 + _MARGIN)
     if not 0 < enough <= least:
         return False
-    variance, _ = _clamped(column, run, twice, _CLAMP * farthest, inside)
-    return bool(_WINSORIZED * _WINSORIZED * variance >= enough * enough)
+    squares, _ = _clamped(column, run, twice, _CLAMP * farthest, inside)
+    return bool(_WINSORIZED * _WINSORIZED * squares >= enough * enough * (run[1] - run[0] - 1))
 
 
 @compiled
@@ -95,12 +95,12 @@ def _clip(column: Column, run: Run, sums: tuple[Any, Any], limits: tuple[float, 
     total, square = 2 * sums[0] - n * twice, 4 * sums[1] - 4 * twice * sums[0] + n * twice * twice
     inside, kept = (run[0], run[1], total, square), run
     sigma = np.sqrt((_f64(square) - _f64(total) * _f64(total) / n) / (n - 1))
-    least = sigma
+    least, per_square = sigma, _WINSORIZED * _WINSORIZED / (n - 1)
     if n < len(column) and _stays(column, run, kept, twice, (least, inside), limits):
         return run
     for i in range(1, _STEPS + 1):
-        variance, inside = _clamped(column, run, twice, _CLAMP * least, inside)
-        now = _WINSORIZED * np.sqrt(variance)
+        squares, inside = _clamped(column, run, twice, _CLAMP * least, inside)
+        now = np.sqrt(squares * per_square)
         if inside[3] == 0 and now < _SHRINKS * least:
             return run
         change, few = abs(sigma - now), _STEADY * sigma
@@ -149,12 +149,12 @@ def tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, count
     sought = _u16(column[index])
     if swapped:
         sought = _u16(swap(_u16(sought ^ _HALF)) ^ _HALF)  # as it is stored
-    for k in range(len(addresses)):
-        if pixels_at(addresses[k], pixel + 1)[pixel] == sought:
-            if equal == 0:
-                counts[k] += 1
-                break
-            equal -= 1
+    found = -1
+    for k in range(len(addresses)):  # to the end: what ends anywhere cannot be foreseen, and costs more
+        here = pixels_at(addresses[k], pixel + 1)[pixel] == sought
+        found = k if here and equal == 0 else found
+        equal -= here
+    counts[found] += 1
 
 
 @compiled
@@ -207,12 +207,13 @@ def finish(pixel: Any, column: Column, run: Run, how: Any, planes: Any) -> None:
         if std_error.size:
             std_error[pixel] = np.nan
         return
-    low = _i64(column[start + (n - 1) // 2])
-    total, square = _i64(0), _f64(0)
+    total = _i64(0)
     for i in range(start, stop):
-        d = column[i] - low
         total += column[i]
-        square += _f64(d) * _f64(d)
     signal[pixel] = _combined(column, run, method, total)
     if std_error.size:
-        std_error[pixel] = spread(_f64(total - n * low), square, n) * factors[n]
+        low, square = _i64(column[start + (n - 1) // 2]), _i64(0)
+        for i in range(start, stop):
+            d = column[i] - low
+            square += d * d
+        std_error[pixel] = spread(_f64(total - n * low), _f64(square), n) * factors[n]
