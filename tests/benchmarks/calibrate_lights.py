@@ -2,9 +2,11 @@
 
 Run as ``python tests/benchmarks/calibrate_lights.py [ROUNDS]``. The lights are 16-bit FITS of 4656 x 3522 pixels, made
 in a temporary folder (TMPDIR) and warm in the page cache; dark and flat are masters of float32. All take turns, each
-after the disk has everything of the one before. The floor writes what calibration makes, from memory, with as many
-threads and as whole: beside the target, flushed to the disk, renamed. "Unflushed" leaves the flushing out of both, as
-Siril does, which runs as a process; that it starts and reads its masters is a part of what it takes.
+after the disk has everything of the one before, and into an empty folder: to delete what an earlier round wrote is no
+part of any time. The floor writes the very bytes that calibration makes, from memory, with as many threads
+and as whole: beside the target, flushed to the disk, renamed. "Unflushed" leaves the flushing out of both, as
+Siril does: no more than copies of memory, on a machine whose memory takes all. Siril runs as a process; that it starts
+and reads its masters is a part of what it takes.
 """
 
 import os
@@ -30,7 +32,7 @@ from workbench.threads import processors
 
 SHAPE = 3522, 4656
 N_LIGHTS = 20
-BLOCK = 2**19  # bytes that the floor hands over at a time, as calibration does
+BLOCK = 2**19  # bytes that the floor hands over at a time: with less or more it takes longer
 SCRIPT = """requires 1.0.0
 setext fits
 set32bits
@@ -74,9 +76,7 @@ def clocked(action) -> tuple[float, float]:
     return wall, sum(after[:4]) - sum(before[:4])
 
 
-def floor(home: Path, contents: list[np.ndarray], threads: int) -> None:
-    out = emptied(home / "floor")
-
+def floor(out: Path, contents: list[np.ndarray], threads: int) -> None:
     def write(number: int) -> None:
         left = memoryview(contents[number])
         with whole_file(out / f"{number}.fits") as part, part.open("wb", buffering=0) as file:
@@ -88,7 +88,6 @@ def floor(home: Path, contents: list[np.ndarray], threads: int) -> None:
 
 
 def siril(home: Path, threads: int) -> None:
-    emptied(home / "siril")
     script = home / "go.ssf"
     script.write_text(SCRIPT.format(threads=threads, home=home))
     command = ["siril-cli", "-s", str(script), "-d", str(home)]
@@ -105,29 +104,32 @@ def unflushed(action) -> None:
 
 def race(home: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Let all take turns, after a run of our own that does not count: it compiles, and makes what the floor writes."""
-    threads = 2 * processors()  # of ours and of the floor: half of them wait for the disk
+    threads = 4 * processors()  # of ours and of the floor, and best for both: most wait for the disk
     calibration = matched_calibration(*make(home))
     sources = [read_frame_file(file).source for file in sorted((home / "lights").glob("*.fits"))]
+    ours, theirs, empty = (home / name for name in ("ours", "siril", "floor"))
 
-    def ours() -> None:
-        out = emptied(home / "ours")
-        for one in write_lights(sources, [out / f"{k}.fits" for k in range(N_LIGHTS)], calibration, threads=threads):
+    def calibrate() -> None:
+        for one in write_lights(sources, [ours / f"{k}.fits" for k in range(N_LIGHTS)], calibration, threads=threads):
             if isinstance(one, Exception):
                 raise one
 
-    ours()
-    contents = [np.fromfile(home / "ours" / f"{k}.fits", np.uint8) for k in range(N_LIGHTS)]
+    emptied(ours)
+    calibrate()
+    contents = [np.fromfile(ours / f"{k}.fits", np.uint8) for k in range(N_LIGHTS)]
     contestants = {
-        "write only": lambda: floor(home, contents, threads),
-        "calibrate": ours,
-        "write only, unflushed": lambda: unflushed(lambda: floor(home, contents, threads)),
-        "calibrate, unflushed": lambda: unflushed(ours),
+        "write only": lambda: floor(empty, contents, threads),
+        "calibrate": calibrate,
+        "write only, unflushed": lambda: unflushed(lambda: floor(empty, contents, threads)),
+        "calibrate, unflushed": lambda: unflushed(calibrate),
     }
     if shutil.which("siril-cli"):
         contestants["Siril preprocess"] = lambda: siril(home, processors())
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, action in contestants.items():
+            for folder in (ours, theirs, empty):
+                emptied(folder)
             times[name].append(clocked(action))
     return times
 

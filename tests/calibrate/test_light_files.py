@@ -1,6 +1,7 @@
 """Calibrated lights in files: the same pixels as in memory, sums that hold, whole or not at all."""
 
 import shutil
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from workbench.calibrate.light_files import write_light, write_lights
 from workbench.calibrate.lights import default_calibration, matched_calibration
 from workbench.calibrate.uncertainty import ErrorModel, light_sigma
 from workbench.errors import FrameError, InputError
+from workbench.frames import whole_file
 from workbench.frames.catalogue import catalogue
 from workbench.frames.formats import read_frame_file
 from workbench.frames.overscan import Overscan, OverscanStrip
+from workbench.threads import processors
 
 RNG = np.random.default_rng(8)
 SHAPE = (101, 317)  # no multiple of anything
@@ -113,6 +116,15 @@ def test_many_at_a_time_are_as_one_by_one_and_one_that_is_spoiled_stops_none(wri
         if n != 5:
             assert np.array_equal(fits.getdata(one.path), MATCHED.apply(np.roll(PIXELS, n, axis=1)).values)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_lights_that_wait_for_the_disk_hold_up_no_others(write_fits, tmp_path, monkeypatch):
+    n = processors() + 1
+    met = Barrier(n, timeout=30)  # broken where fewer get as far as flushing
+    monkeypatch.setattr(whole_file, "_flush", lambda path: met.wait() if path.suffix == ".part" else None)
+    sources = [read_frame_file(write_fits(f"l{k}.fits", PIXELS)).source for k in range(n)]
+    written = write_lights(sources, [tmp_path / f"c{k}.fits" for k in range(n)], MATCHED, threads=n)
+    assert [one.path.name for one in written] == [f"c{k}.fits" for k in range(n)]
 
 
 def test_a_light_of_another_shape_leaves_no_file(write_fits, tmp_path):

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.io import fits
 from tqdm import tqdm
 
-from workbench.calibrate.light_header import begun_header, header_unit, light_header
+from workbench.calibrate.light_header import begun_header, filled_header, light_header
 from workbench.calibrate.light_rules import check_level, check_shape
 from workbench.calibrate.overscan import trimmed
 from workbench.calibrate.uncertainty import light_sigma
 from workbench.errors import InputError
 from workbench.frames.fits_header import BLOCK
 from workbench.frames.whole_file import whole_file
-from workbench.threads import processors
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WrittenLight", "write_light", "write_lights"]
 
-_BAND = 2**17  # pixels: a band stays in the cache from reading to writing
-_TOGETHER = 5  # lights that are calibrated in turns, and files that are open at a time
+_BAND = 2**18  # pixels: a band stays in the cache from reading to writing
+_WAITING = 4  # threads a processor: while one calibrates, the others wait until the disk has their lights
+_TURNS = BoundedSemaphore(processors())
 _LOOKED_AT = 4  # rows in the middle that tell a light's level
 
 
@@ -100,7 +102,11 @@ def write_light(
     FrameError
         When the light has gone, was cut or is damaged.
     """
-    return _finished(_writing(source, Path(out), calibration, header, overscan, errors))
+    target = Path(out)
+    with whole_file(target) as part, _TURNS:  # flushing is nobody's turn
+        counts, total = _write(part, source, calibration, header, overscan, errors)
+    n_masked = 0 if calibration.flat is None else calibration.flat.n_masked
+    return WrittenLight(target, n_masked, *counts, total)
 
 
 def write_lights(
@@ -122,7 +128,8 @@ def write_lights(
     calibration, overscan, errors
         For all of them.
     threads
-        How many share the work; by default twice as many as there are processors, for half of them wait for the disk.
+        How many share the work; by default four times as many as there are processors, for most wait for the disk: no
+        more than there are processors calibrate at a time.
     progress
         Show a bar on stderr when that is a terminal.
 
@@ -131,108 +138,117 @@ def write_lights(
     list
         In the order of ``sources``: what was written, or the error of a light that could not be; the rest goes on.
     """
-    bar = tqdm(total=len(sources), desc="calibrating", unit="light", delay=1, leave=False, disable=not progress or None)
 
-    def write(places: Sequence[int]) -> list[tuple[int, WrittenLight | InputError]]:
-        """Calibrate several lights in turns, a band of each: the masters' band stays in the cache for all."""
-        running = {
-            place: _writing(sources[place], Path(outs[place]), calibration, None, overscan, errors) for place in places
-        }
-        found: list[tuple[int, WrittenLight | InputError]] = []
-        while running:
-            for place, work in list(running.items()):
-                try:
-                    next(work)
-                except StopIteration as end:
-                    found.append((place, end.value))
-                except InputError as error:
-                    found.append((place, error))
-                else:
-                    continue
-                del running[place]
-                bar.update()
-        return found
-
-    n = threads or 2 * processors()
-    share = min(_TOGETHER, max(1, -(-len(sources) // n)))
-    groups = [range(start, min(start + share, len(sources))) for start in range(0, len(sources), share)]
-    with bar, ThreadPoolExecutor(n) as pool:
-        done = dict(one for group in pool.map(write, groups) for one in group)
-    return [done[place] for place in range(len(sources))]
-
-
-def _finished(work: Generator[None, None, WrittenLight]) -> WrittenLight:
-    while True:
+    def attempt(place: int) -> WrittenLight | InputError:
         try:
-            next(work)
-        except StopIteration as end:
-            return cast("WrittenLight", end.value)
+            return write_light(sources[place], outs[place], calibration, overscan=overscan, errors=errors)
+        except InputError as error:
+            return error
+
+    done = []
+    shown = None if progress else True  # None: on a terminal
+    with tqdm(total=len(sources), desc="calibrating", unit="light", delay=1, leave=False, disable=shown) as bar:
+        for one in in_threads(attempt, range(len(sources)), threads or _WAITING * processors(), name="calibrate"):
+            done.append(one)
+            bar.update()
+    return done
 
 
-def _writing(
+@dataclass(frozen=True)
+class _Light:
+    """A light that is open for reading, band by band where that can be; of others, all of its values."""
+
+    source: FrameSource
+    descriptor: int | None
+    whole: Plane | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.source.shape if self.whole is None else self.whole.shape
+        return rows, columns
+
+    def rows(self, start: int, stop: int) -> Plane:
+        """Return values of the rows ``start`` to ``stop - 1``."""
+        return self.source.read_rows(start, stop) if self.whole is None else self.whole[start:stop]
+
+    def bands(self, step: int) -> Iterator[tuple[int, Plane]]:
+        """Yield the first row and the values of each band; the same memory serves all bands of raw frames."""
+        from workbench.calibrate.light_loops import decode_unsigned  # imports Numba  # noqa: PLC0415
+
+        rows, columns = self.shape
+        raw = self.whole is None and self.source.dtype == ">i2" and self.source.values_dtype == np.uint16
+        room = np.empty((min(step, rows), columns), ">i2") if raw else None
+        for start in range(0, rows, step):
+            stop = min(start + step, rows)
+            if room is None:
+                yield start, self.rows(start, stop)
+            else:
+                stored = self.source.read_stored(start, stop, room[: stop - start], self.descriptor).view(np.uint16)
+                decode_unsigned(stored.reshape(-1))
+                yield start, stored
+
+
+@contextmanager
+def _opened(source: FrameSource, overscan: Overscan | None) -> Iterator[_Light]:
+    if overscan is not None:
+        yield _Light(source, None, trimmed(source.read(), overscan))
+    elif not source.mappable:
+        yield _Light(source, None, source.read())
+    else:
+        descriptor = None
+        with suppress(OSError):  # it has gone: who reads it will say so
+            descriptor = os.open(source.path, os.O_RDONLY) if hasattr(os, "preadv") else None
+        try:
+            yield _Light(source, descriptor, None)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _write(
+    part: Path,
     source: FrameSource,
-    target: Path,
     calibration: Calibration,
     header: fits.Header | None,
     overscan: Overscan | None,
     errors: ErrorModel | None,
-) -> Generator[None, None, WrittenLight]:
-    """Write a calibrated light, with a rest after every band."""
-    whole = trimmed(source.read(), overscan) if overscan else None if source.mappable else source.read()
-    rows, columns = source.shape if whole is None else whole.shape
-    check_shape(source.path, (rows, columns), calibration)
-    start, stop = max(0, (rows - _LOOKED_AT) // 2), min(rows, (rows + _LOOKED_AT) // 2 + 1)
-    looked_at = source.read_rows(start, stop) if whole is None else whole[start:stop]
-    check_level(looked_at, calibration, start, source.path)
-    begun = begun_header(light_header(source) if header is None else header, (rows, columns), calibration, overscan)
-    with whole_file(target) as part, part.open("wb", buffering=0) as file:
-        file.seek(len(header_unit(begun)))
-        below = total = 0
-        out = np.empty((min(max(1, _BAND // columns), rows), columns), np.float32)
-        for first, light in _bands(source, whole, len(out)):
-            negative, words = _write_band(file, light, first, calibration, out[: len(light)])
-            below, total = below + negative, total + words
-            yield
-        _write_all(file, bytes(-4 * rows * columns % BLOCK))
-        while total >> 32:
-            total = (total & 0xFFFFFFFF) + (total >> 32)
-        counts = below, below if calibration.clip else 0
-        file.seek(0)
-        _write_all(file, header_unit(begun, counts, total))
-        if errors is not None:
-            file.seek(0, 2)
-            _write_all(file, _error_unit(source.read() if whole is None else whole, calibration, errors))
-    n_masked = 0 if calibration.flat is None else calibration.flat.n_masked
-    return WrittenLight(target, n_masked, *counts, total)
+) -> tuple[tuple[int, int], int]:
+    """Write a light that belongs to the masters; return its counts and its DATASUM."""
+    with _opened(source, overscan) as light:
+        check_shape(source.path, light.shape, calibration)
+        rows = light.shape[0]
+        start, stop = max(0, (rows - _LOOKED_AT) // 2), min(rows, (rows + _LOOKED_AT) // 2 + 1)
+        check_level(light.rows(start, stop), calibration, start, source.path)
+        cards = light_header(source) if header is None else header
+        begun = begun_header(cards, light.shape, calibration, overscan)
+        with part.open("wb", buffering=0) as file:
+            told = _write_image(file, light, calibration, begun)
+            if errors is not None:
+                file.seek(0, 2)
+                _write_all(file, _error_unit(light.rows(0, rows), calibration, errors))
+    return told
 
 
-def _write_band(
-    file: BinaryIO, light: Plane, start: int, calibration: Calibration, out: NDArray[np.float32]
-) -> tuple[int, int]:
-    """Write calibrated rows; return how many pixels are below 0, and the sum of their words."""
+def _write_image(file: BinaryIO, light: _Light, calibration: Calibration, begun: bytes) -> tuple[tuple[int, int], int]:
+    """Write header and image; return how many pixels are below 0, how many were clipped, and the image's DATASUM."""
     from workbench.calibrate.light_loops import encode_floats  # imports Numba  # noqa: PLC0415
 
-    below = calibration.rows(light, start, out)
-    total = int(encode_floats(out.view(np.uint32).reshape(-1)))
-    _write_all(file, out)
-    return below, total
-
-
-def _bands(source: FrameSource, whole: Plane | None, step: int) -> Iterator[tuple[int, Plane]]:
-    """Yield the first row and the values of each band; the same memory serves all bands of raw frames."""
-    from workbench.calibrate.light_loops import decode_unsigned  # imports Numba  # noqa: PLC0415
-
-    rows, columns = source.shape if whole is None else whole.shape
-    raw = whole is None and source.dtype == ">i2" and source.values_dtype == np.uint16
-    room = np.empty((min(step, rows), columns), ">i2") if raw else None
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        if room is not None:
-            stored = source.read_stored(start, stop, room[: stop - start]).view(np.uint16)
-            decode_unsigned(stored.reshape(-1))
-            yield start, stored
-        else:
-            yield start, source.read_rows(start, stop) if whole is None else whole[start:stop]
+    rows, columns = light.shape
+    below = total = 0
+    room = np.empty((min(max(1, _BAND // columns), rows), columns), np.float32)
+    file.seek(len(begun))
+    for start, values in light.bands(len(room)):
+        out = room[: len(values)]
+        below += calibration.rows(values, start, out)
+        total += int(encode_floats(out.view(np.uint32).reshape(-1)))
+        _write_all(file, out)
+    _write_all(file, bytes(-4 * rows * columns % BLOCK))
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    counts = below, below if calibration.clip else 0
+    file.seek(0)
+    _write_all(file, filled_header(begun, counts, total))
+    return counts, total
 
 
 def _write_all(file: BinaryIO, data: Any) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.frames.overscan import Overscan
     from workbench.frames.source import FrameSource
 
-__all__ = ["begun_header", "header_unit", "light_header"]
+__all__ = ["begun_header", "filled_header", "light_header"]
 
 _KEY = re.compile(r"[A-Z0-9_-]{1,8}")
 # of the stored array, or no longer true of calibrated pixels
@@ -64,8 +64,8 @@ def _value(text: str) -> Any:
 
 def begun_header(
     cards: fits.Header, shape: tuple[int, int], calibration: Calibration, overscan: Overscan | None = None
-) -> fits.Header:
-    """Return the header of a calibrated light before its pixels are known: what they tell is 0.
+) -> bytes:
+    """Return the header unit of a calibrated light before its pixels are known: what they tell is 0.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def begun_header(
         header["HISTORY"] = text_card(f"overscan: {overscan.words}")
     header["HISTORY"] = text_card(f"calibrated: {calibration.words}")
     header.extend([("DATASUM", "0", "of this data unit"), ("CHECKSUM", "0" * 16, "of this unit")])
-    return header
+    return bytes(header.tostring().encode("ascii"))
 
 
 def _cut_header(cards: fits.Header, overscan: Overscan) -> fits.Header:
@@ -110,23 +110,30 @@ def _cut_header(cards: fits.Header, overscan: Overscan) -> fits.Header:
     return header
 
 
-def header_unit(header: fits.Header, counts: tuple[int, int] = (0, 0), total: int = 0) -> bytes:
-    """Fill in what the pixels tell, and return the unit; it has the same size whatever that is.
+def filled_header(begun: bytes, counts: tuple[int, int], total: int) -> bytes:
+    """Fill in what the pixels tell, each in the place that its card has for it.
 
     Parameters
     ----------
-    header
-        From :func:`begun_header`; it is changed.
+    begun
+        From :func:`begun_header`.
     counts
         Pixels below 0, and those of them that were clipped.
     total
         DATASUM of the image.
     """
-    header["NNEGATIV"], header["NCLIPPED"] = counts
-    header["DATASUM"], header["CHECKSUM"] = str(total), "0" * 16
-    unit = header.tostring().encode("ascii")
+    unit = begun
+    for key, value in (("NNEGATIV", f"{counts[0]:20}"), ("NCLIPPED", f"{counts[1]:20}"), ("DATASUM", f"'{total:<8}'")):
+        unit = _with_value(unit, key, value)
     checksum = _encoded(datasum(np.frombuffer(unit, np.uint8).copy(), total))
-    return bytes(unit.replace(b"CHECKSUM= '" + b"0" * 16, b"CHECKSUM= '" + checksum.encode("ascii")))
+    return _with_value(unit, "CHECKSUM", f"'{checksum}'")
+
+
+def _with_value(unit: bytes, key: str, value: str) -> bytes:
+    """Replace a value of up to 20 characters, all that stand before the comment."""
+    name = f"{key:8}=".encode("ascii")
+    place = next(start for start in range(0, len(unit), 80) if unit.startswith(name, start)) + 10
+    return unit[:place] + f"{value:20}".encode("ascii") + unit[place + 20 :]
 
 
 def _facts(calibration: Calibration) -> dict[str, tuple[Any, str]]:
