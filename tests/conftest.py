@@ -1,6 +1,8 @@
 """What many tests share: the folder of real frames."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,32 @@ def real_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_siril():
+    """Give a function that has Siril run the lines of a script in a folder, and returns what it said."""
+    if not shutil.which("siril-cli"):
+        message = "siril-cli is not installed (Debian package siril): no comparison with it"
+        if os.environ.get("CI") == "true" and "siril" in (CHECKOUT / ".ci" / "run").read_text():
+            pytest.fail(message)
+        pytest.skip(message)
+
+    def run(home, *lines):
+        (home / "go.ssf").write_text("\n".join(["requires 1.0.0", *lines]) + "\n")
+        done = subprocess.run(
+            ["siril-cli", "-s", "go.ssf", "-d", str(home)],
+            cwd=home,
+            check=False,
+            env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -257,6 +258,26 @@ def growth(files: list[Path], threads: int, rounds: int) -> None:
         sys.stdout.write(f"{n_frames:6} {seconds:8.3f} {sample:13.3f} {sample / math.log2(n_frames):22.4f}\n")
 
 
+def by_workers(files: list[Path], n_workers: int, rounds: int) -> None:
+    """Print what the workers of a scheduler take on this machine, one core each, and what as many threads take."""
+    from distributed import Client, LocalCluster
+
+    stack = stack_of(files)
+    size = sum(file.stat().st_size for file in files) / 1e6
+    cluster = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        calls = {"threads": {"threads": n_workers}, "workers": {"client": client}}
+        seconds: dict[str, list[float]] = {name: [] for name in calls}
+        for turn in range(rounds + 1):
+            for name, options in calls.items():
+                wall, _ = clocked(partial(combine, stack, RECIPE, maps=True, **options))
+                seconds[name] += [wall] if turn else []  # the first imports and compiles
+    sys.stdout.write(f"\n{n_workers} of each   best s   median   MB/s each\n")
+    for name, walls in seconds.items():
+        each = size / statistics.median(walls) / n_workers
+        sys.stdout.write(f"{name:11} {min(walls):8.3f} {statistics.median(walls):8.3f} {each:11.0f}\n")
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -267,6 +288,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often all take turns (3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="for all alike (all there are)")
     parser.add_argument("--peers", nargs="*", default=["siril", "ccdproc"], help="who else takes part")
+    parser.add_argument("--workers", action="store_true", help="only threads beside the workers of a scheduler")
     parser.add_argument("--growth", action="store_true", help="only how the time grows with pixels and frames")
     arguments = parser.parse_args()
     if arguments.alone:
@@ -279,7 +301,9 @@ def main() -> None:
         files = sorted(folder.glob("dark_*.fits"))[: arguments.frames]
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         sys.stdout.write(f"{len(files)} frames, {megabytes:.0f} MB, {arguments.threads} threads\n")
-        if arguments.growth:
+        if arguments.workers:
+            by_workers(files, arguments.threads, arguments.rounds)
+        elif arguments.growth:
             growth(files, arguments.threads, arguments.rounds)
         else:
             print_race(race(files, home, arguments))
