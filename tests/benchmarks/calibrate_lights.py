@@ -3,10 +3,11 @@
 Run as ``python tests/benchmarks/calibrate_lights.py [ROUNDS]``. The lights are 16-bit FITS of 4656 x 3522 pixels, made
 in a temporary folder (TMPDIR) and warm in the page cache; dark and flat are masters of float32. All take turns, each
 after the disk has everything of the one before, and into an empty folder: to delete what an earlier round wrote is no
-part of any time. The floor writes the very bytes that calibration makes, from memory, with as many threads
-and as whole: beside the target, flushed to the disk, renamed. "Unflushed" leaves the flushing out of both, as
-Siril does: no more than copies of memory, on a machine whose memory takes all. Siril runs as a process; that it starts
-and reads its masters is a part of what it takes.
+part of any time. Before each, as much is written and deleted, for a virtual machine takes longer for memory that it has
+not used of late. The floor writes the very bytes that calibration makes, from memory, with as many threads and as
+whole: beside the target, flushed to the disk, renamed. "Unflushed" leaves the flushing out of both, as Siril does: no
+more than copies of memory, on a machine whose memory takes all. Siril runs as a process; that it starts and reads its
+masters is a part of what it takes.
 """
 
 import os
@@ -130,6 +131,8 @@ def race(home: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
         for name, action in contestants.items():
             for folder in (ours, theirs, empty):
                 emptied(folder)
+            unflushed(lambda: floor(empty, contents, threads))
+            emptied(empty)
             times[name].append(clocked(action))
     return times
 
