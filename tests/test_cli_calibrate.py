@@ -290,7 +290,7 @@ def test_no_flats_at_all_are_a_problem_that_is_named(capsys, night, tmp_path):
     [
         (["--reference", "x.fits"], "x.fits: is none of the lights that can be calibrated; name one such as light/"),
         (["--kernel", "lanczos"], "workbench calibrate --kernel: invalid choice: 'lanczos'"),
-        (["--kernel", "lanczos"], "; did you mean lanczos3?"),
+        (["--kernel", "lanczos"], "; did you mean 'lanczos3'?"),
         (["--kernel", "spline"], "; see `workbench calibrate --help`"),
         (["--rejection", "winsor"], "did you mean 'winsorized'?"),
         (["--pedestal", "x"], "x is no finite number above 0"),
@@ -438,6 +438,7 @@ def test_a_run_that_is_stopped_leaves_whole_files_and_the_next_goes_on(capsys, n
         with fits.open(out / file, checksum=True) as units:
             units.verify("exception")
     again = calibrate(capsys, night, "-o", out)
+    assert not list(out.rglob(".*"))
     assert "masters/master_flat_H-alpha.fits" in again["kept"]
     assert len(again["made"]) + len(again["kept"]) == 14
     calibrate(capsys, night, "-o", tmp_path / "other")
