@@ -33,12 +33,12 @@ def refusal(capsys, *words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["reprot"], "workbench: no such command: reprot; did you mean report?"),
+        (["reprot"], "workbench: no such command: reprot; did you mean 'report'?"),
         (["frobnicate"], "workbench: no such command: frobnicate; see `workbench --help`"),
-        (["--verison"], "workbench: no such option: --verison; did you mean --version?"),
-        (["report", "--gian", "0.3"], "workbench report: no such option: --gian; did you mean --gain?"),
-        (["report", "--gian=0.3"], "workbench report: no such option: --gian; did you mean --gain?"),
-        (["report", "--acc"], "workbench report: no such option: --acc; did you mean --accept?"),
+        (["--verison"], "workbench: no such option: --verison; did you mean '--version'?"),
+        (["report", "--gian", "0.3"], "workbench report: no such option: --gian; did you mean '--gain'?"),
+        (["report", "--gian=0.3"], "workbench report: no such option: --gian; did you mean '--gain'?"),
+        (["report", "--acc"], "workbench report: no such option: --acc; did you mean '--accept'?"),
         (["report", "a", "b"], "workbench report: one word too many: b; see `workbench report --help`"),
         (
             ["report", "--gain", "0"],
@@ -77,7 +77,7 @@ def refusal(capsys, *words):
             ["simulate", "qhy163m_like", "-o", "x", "--shape", "10"],
             "workbench simulate --shape: 10 is no shape such as 880x1164, rows first; see `workbench simulate --help`",
         ),
-        (["dataset", "lst"], "workbench dataset: no such command: lst; did you mean list?"),
+        (["dataset", "lst"], "workbench dataset: no such command: lst; did you mean 'list'?"),
         (["lab", "--port", "x"], "workbench lab --port: x is no whole number from 0 on; see `workbench lab --help`"),
     ],
 )

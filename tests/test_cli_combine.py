@@ -106,7 +106,7 @@ def test_the_verdict_of_a_report_goes_into_the_header(darks, tmp_path):
         (["--weights", "noise", "--method", "median"], "weights: do not enter a median"),
         (["--verdict", "none.json"], "none.json: cannot be read"),
         (["--scheduler", "tcp://127.0.0.1:9"], "tcp://127.0.0.1:9"),
-        (["--rejektion", "none"], "workbench combine: no such option: --rejektion; did you mean --rejection?"),
+        (["--rejektion", "none"], "workbench combine: no such option: --rejektion; did you mean '--rejection'?"),
     ],
 )
 def test_wrong_options_are_one_line(capsys, darks, tmp_path, monkeypatch, words, said):

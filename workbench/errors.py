@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class WorkbenchError(Exception):
     """Anything that the workbench refuses for a reason that its user can act upon."""
@@ -60,3 +66,15 @@ class NotMeasurableError(WorkbenchError):
     def __init__(self, reason: str) -> None:
         self.reason = " ".join(reason.split())
         super().__init__(self.reason)
+
+
+def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
+    """Return the next step for who wrote a word that is not known: the nearest that is, or what ``otherwise`` says.
+
+    Examples
+    --------
+    >>> did_you_mean("drak", ("bias", "dark"), "name a kind")
+    "did you mean 'dark'?"
+    """
+    near = get_close_matches(str(word), list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise

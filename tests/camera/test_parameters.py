@@ -64,11 +64,11 @@ def test_a_minimal_manifest_is_enough(tmp_path: Path) -> None:
     [
         (
             MINIMAL + '[raed_noise]\nvalue = 1.0\nunit = "electron"\nsource = "x"\n',
-            "unknown key raed_noise in the manifest; did you mean read_noise?",
+            "unknown key raed_noise in the manifest; did you mean 'read_noise'?",
         ),
         (
             MINIMAL + '[drift]\nvalue = 1.0\nunit = "adu"\nsource = "x"\nasumed = true\n',
-            "unknown key asumed in drift; did you mean assumed?",
+            "unknown key asumed in drift; did you mean 'assumed'?",
         ),
         (MINIMAL + "[drift]\nvalue = 1.0\nunit = 'adu'\n", "drift has no source; add it there"),
         (MINIMAL + "[drift]\nvalue = 1.0\nsource = 'x'\n", "drift has no unit; add it there"),

@@ -83,9 +83,9 @@ def test_the_default_plan_measures_any_camera(camera: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEAD + FRAMES.replace("exposure", "exposre"), "unknown key exposre in frames 1; did you mean exposure?"),
-        (HEAD.replace("seed", "sed") + FRAMES, "unknown key sed in dataset; did you mean seed?"),
-        (HEAD + "[switched_of]\n" + FRAMES, "unknown key switched_of in the manifest; did you mean switched_off?"),
+        (HEAD + FRAMES.replace("exposure", "exposre"), "unknown key exposre in frames 1; did you mean 'exposure'?"),
+        (HEAD.replace("seed", "sed") + FRAMES, "unknown key sed in dataset; did you mean 'seed'?"),
+        (HEAD + "[switched_of]\n" + FRAMES, "unknown key switched_of in the manifest; did you mean 'switched_off'?"),
         (
             HEAD + FRAMES.replace("dark", "drak"),
             "2 drak frames of 10 s: kind drak does not exist; choose from bias, dark,",
@@ -147,13 +147,13 @@ def test_a_target_needs_no_description_of_its_only_night(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[sensor]\nduts = 4\n" + FRAMES, "unknown key duts in sensor; did you mean dust?"),
+        ("[sensor]\nduts = 4\n" + FRAMES, "unknown key duts in sensor; did you mean 'dust'?"),
         ("[sensor]\nshape = [4, 4]\n" + FRAMES, "unknown key shape in sensor; "),
         ("[sensor]\ndust = 0.5\n" + FRAMES, "sensor.dust = 0.5 is no int; give a int"),
         ("[sensor]\nprnu = 2.0\n" + FRAMES, "sensor QHY163M-like (simulated): prnu = 2.0 1 is not within 0 to 0.2;"),
         ("[target]\nstars = 3\n" + FRAMES, "target has no name; add it there"),
-        (TARGET.replace("stars", "star") + LIGHTS, "unknown key star in target; did you mean stars?"),
-        (TARGET.replace("rotation", "rotating") + LIGHTS, "unknown key rotating in target.nights 2; did you mean rot"),
+        (TARGET.replace("stars", "star") + LIGHTS, "unknown key star in target; did you mean 'stars'?"),
+        (TARGET.replace("rotation", "rotating") + LIGHTS, "unknown key rotating in target.nights 2; did you mean 'rot"),
         (TARGET.replace("5.0", "500.0") + LIGHTS, "night: rotation = 500.0 deg is not within -180 to 180; give a"),
         (TARGET.replace("= 3", "= -3") + LIGHTS, "target field: stars = -3 1 is not within 0 to inf; give a value"),
         ('[target]\nname = "field"\nnights = 2\n' + LIGHTS, "target.nights = 2 is no list; give a list"),

@@ -142,7 +142,7 @@ def test_stopping_leaves_nothing_behind(frames, notebook, desk, monkeypatch):
 def test_a_misspelt_parameter_is_refused_before_anything_runs(frames, desk):
     with pytest.raises(InputError) as refusal:
         write_report(frames, "report", gian=0.25)
-    assert str(refusal.value) == "gian: is no parameter of 90_camera_report.ipynb; did you mean gain?"
+    assert str(refusal.value) == "gian: is no parameter of 90_camera_report.ipynb; did you mean 'gain'?"
     with pytest.raises(InputError, match="it knows dataset, gain, gain_error, manifest, accept"):
         write_report(frames, "report", xyz=1)
     assert list(desk.iterdir()) == []
@@ -151,7 +151,7 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(frames, desk):
 def test_frames_that_are_nowhere_are_refused():
     with pytest.raises(InputError) as refusal:
         write_report("embeded", "report")
-    assert str(refusal.value) == "embeded: is neither a folder nor a dataset; did you mean embedded?"
+    assert str(refusal.value) == "embeded: is neither a folder nor a dataset; did you mean 'embedded'?"
     with pytest.raises(InputError, match="name a folder of frames, or embedded"):
         write_report("/no/such/folder", "report")
 

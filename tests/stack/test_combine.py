@@ -362,7 +362,7 @@ def test_a_recipe_survives_json():
     told = json.loads(json.dumps(recipe.to_dict(), allow_nan=False))
     assert Recipe.from_dict(told) == recipe
     assert Recipe.from_dict(json.loads(json.dumps(Recipe().to_dict()))) == Recipe()
-    with pytest.raises(InputError, match=r"^recipe: is 'methode', which is not known; did you mean method\? "):
+    with pytest.raises(InputError, match=r"^recipe: is 'methode', which is not known; did you mean 'method'\?"):
         Recipe.from_dict({"methode": "mean"})
 
 
@@ -379,8 +379,8 @@ def test_a_recipe_is_told_in_words():
     ("options", "message"),
     [
         ({"method": "avarage"}, "method: is 'avarage', which is not known; it is one of mean, median, sum, min, max"),
-        ({"method": "medain"}, "method: is 'medain', which is not known; did you mean median? "),
-        ({"normalization": "none"}, "option: is 'normalization', which is not known; did you mean normalisation? "),
+        ({"method": "medain"}, "method: is 'medain', which is not known; did you mean 'median'?"),
+        ({"normalization": "none"}, "option: is 'normalization', which is not known; did you mean 'normalisation'?"),
         ({"rejection": 3}, "rejection: is 3, which is no kind of rejection; "),
         ({"rejection": SigmaClip(), "low": 3}, "low: stands beside a rejection that has its own; "),
         (

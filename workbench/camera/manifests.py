@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import ManifestError
+from workbench.errors import ManifestError, did_you_mean
 from workbench.resources import folder
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ def check_keys(path: Path, where: str, given: Iterable[str], legal: Iterable[str
     known = list(legal)
     for key in given:
         if key not in known:
-            near = get_close_matches(key, known, n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}?" if near else f"legal keys are {', '.join(known)}"
+            advice = did_you_mean(key, known, f"legal keys are {', '.join(known)}")
             raise ManifestError(path, f"unknown key {key} in {where}", advice)
 
 

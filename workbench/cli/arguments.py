@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +42,13 @@ class Parser(argparse.ArgumentParser):
         if named:
             choices = _CHOICES.search(message)
             known = [one.strip("' ") for one in choices[1].split(",")] if choices else []
-            near = get_close_matches(wrong[1], known, n=1) if wrong else []
-            advice = f"did you mean {near[0]}?" if near else advice
+            advice = did_you_mean(wrong[1], known, advice) if wrong else advice
             raise InputError(f"{self.prog} {named[1]}", named[2], advice)
         raise InputError(self.prog, message, advice)
 
     def unknown(self, what: str, word: str, known: Sequence[str]) -> NoReturn:
         """Refuse a word that the command line does not know, and suggest the nearest that it does."""
-        near = get_close_matches(word, known, n=1)
-        raise InputError(
-            self.prog, f"{what}: {word}", f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
-        )
+        raise InputError(self.prog, f"{what}: {word}", did_you_mean(word, known, f"see `{self.prog} --help`"))
 
 
 def add_frames_options(parser: Parser) -> None:

@@ -32,14 +32,13 @@ An example, with every kind of entry::
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError, ManifestError
+from workbench.errors import InputError, ManifestError, did_you_mean
 from workbench.frames.frame_rules import FrameRule, pattern_of
 from workbench.frames.manifest_values import VALUES, VOCABULARY
 from workbench.frames.overscan import Overscan, OverscanStrip
@@ -182,16 +181,14 @@ class _Reader:
         legal = list(legal)
         for key in content:
             if key not in legal:
-                near = difflib.get_close_matches(key.lower(), legal, n=1)
-                advice = f"did you mean {near[0]!r}?" if near else f"the keys here are {', '.join(legal)}"
+                advice = did_you_mean(key.lower(), legal, f"the keys here are {', '.join(legal)}")
                 raise self.refuse(f"{where} has an unknown key {key!r}", advice)
 
     def value(self, key: str, where: str, value: Any) -> Any:
         check, wanted = VALUES[key]
         checked = check(value)
         if checked is None:
-            near = difflib.get_close_matches(value, wanted.split(", "), n=1) if isinstance(value, str) else []
-            advice = f"did you mean {near[0]!r}?" if near else f"it is {wanted}"
+            advice = did_you_mean(value, wanted.split(", ") if isinstance(value, str) else (), f"it is {wanted}")
             raise self.refuse(f"{where} = {value!r} is not allowed", advice)
         return checked
 

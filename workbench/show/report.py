@@ -9,7 +9,6 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from workbench import errors
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import InputError, WorkbenchError, did_you_mean
 from workbench.frames.catalogue import catalogue
 from workbench.resources import folder
 from workbench.results import Results
@@ -120,8 +119,7 @@ def _check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> 
     known = papermill.inspect_notebook(notebook)
     for name in parameters:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
+            advice = did_you_mean(name, known, f"it knows {', '.join(known)}")
             raise InputError(name, f"is no parameter of {NOTEBOOK}", advice)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.camera.session import list_datasets, open_dataset
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +38,6 @@ def frames_of(dataset: str | os.PathLike[str], *, progress: bool = False) -> Pat
         return open_dataset(str(dataset), progress=progress)
     path = Path(dataset).expanduser()
     if not path.exists():
-        near = get_close_matches(str(dataset), names, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"name a folder of frames, or {' or '.join(names)}"
+        advice = did_you_mean(dataset, names, f"name a folder of frames, or {' or '.join(names)}")
         raise InputError(dataset, "is neither a folder nor a dataset", advice)
     return path.resolve()

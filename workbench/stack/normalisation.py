@@ -7,12 +7,11 @@ whoever combines a band of rows, on whatever machine, uses the same two numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,8 +100,7 @@ def coefficients(statistics: FrameStatistics, normalisation: str) -> Coefficient
 
 def _check_name(normalisation: str) -> None:
     if normalisation not in NORMALISATIONS:
-        near = get_close_matches(str(normalisation), NORMALISATIONS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(NORMALISATIONS)}"
+        hint = did_you_mean(normalisation, NORMALISATIONS, f"take one of {', '.join(NORMALISATIONS)}")
         raise InputError("normalisation", f"{normalisation!r} is none", hint)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.stack.normalisation import NORMALISATIONS
 from workbench.stack.rejection import NoRejection, Rejection, rejection
 from workbench.stack.scale_estimators import SCALE_ESTIMATORS
@@ -190,9 +189,8 @@ def default_recipe(kind: str) -> dict[str, Any]:
 def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
     allowed = tuple(allowed)
     if value not in allowed:
-        near = get_close_matches(str(value), allowed, 1)
-        step = f"did you mean {near[0]}? " if near else ""
-        raise InputError(name, f"is {value!r}, which is not known", f"{step}it is one of {', '.join(allowed)}")
+        step = did_you_mean(value, allowed, f"it is one of {', '.join(allowed)}")
+        raise InputError(name, f"is {value!r}, which is not known", step)
 
 
 def _to_json(value: Any) -> Any:

@@ -6,13 +6,12 @@ The rules of the methods are in :mod:`workbench.stack.rejection_methods`.
 from __future__ import annotations
 
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.stack.rejection_methods import (
     AveragedSigmaClip,
     GeneralisedESD,
@@ -98,8 +97,7 @@ def rejection(name: str, low: float | None = None, high: float | None = None, **
     'winsorized sigma clipping, 4 low, 2.5 high'
     """
     if name not in REJECTIONS:
-        near = get_close_matches(str(name), REJECTIONS, n=1)
-        step = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(REJECTIONS)}"
+        step = did_you_mean(name, REJECTIONS, f"use one of {', '.join(REJECTIONS)}")
         raise InputError(f"rejection = {name!r}", "is no method of rejection", step)
     method = REJECTIONS[name]
     given = {key: value for key, value in {"low": low, "high": high, **options}.items() if value is not None}

@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,8 +161,7 @@ def location_and_scale_of_levels(levels: Levels, estimator: str) -> tuple[float,
 
 def _check_estimator(estimator: str) -> None:
     if estimator not in SCALE_ESTIMATORS:
-        near = get_close_matches(str(estimator), SCALE_ESTIMATORS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(SCALE_ESTIMATORS)}"
+        hint = did_you_mean(estimator, SCALE_ESTIMATORS, f"take one of {', '.join(SCALE_ESTIMATORS)}")
         raise InputError("scale", f"{estimator!r} is no estimator", hint)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +82,7 @@ def frame_weights(
         _check_positive(statistics.noise, names, "noise", "adu")
         scaled = statistics.noise * (1.0 if factors is None else np.abs(factors))
         return _mean_one((scaled.min() / scaled) ** 2)  # of the least noise, so that no square overflows
-    near = get_close_matches(str(weights), WEIGHTS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(WEIGHTS)}, or give a number a frame"
+    hint = did_you_mean(weights, WEIGHTS, f"take one of {', '.join(WEIGHTS)}, or give a number a frame")
     raise InputError("weights", f"{weights!r} is none", hint)
 
 
