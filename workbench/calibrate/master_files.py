@@ -45,7 +45,7 @@ _PLANES = (
 )
 _FLAGS = (
     (ALL_REJECTED, "ALL_REJECTED", "no sample was kept: the pixel is the median of all"),
-    (NO_VALUE, "NO_VALUE", "no frame has a value there: the pixel is NaN"),
+    (NO_VALUE, "NO_VALUE", "no frame has a value there, or none that counts: NaN"),
 )
 _TEXTS = ("file", "sha256", "datasum", "date")
 

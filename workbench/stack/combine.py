@@ -40,7 +40,7 @@ _LONG_NAMES = {
     "n_kept": "samples kept",
     "rejected_low": "samples rejected as too low",
     "rejected_high": "samples rejected as too high",
-    "flags": "1: all samples rejected, the signal is their median; 2: no frame has a value",
+    "flags": "1: all samples rejected, the signal is their median; 2: no frame has a value that counts",
 }
 
 
@@ -55,7 +55,7 @@ class Combination:
         ``std_error``, float32 [adu], of a mean, a median or a sum; ``n_kept``, ``rejected_low`` and ``rejected_high``,
         how many samples were kept, rejected as too low and as too high, of the smallest unsigned integers that hold the
         number of frames; ``flags``, uint8: 1 where rejection left no sample and the signal is the median of all, 2
-        where no frame has a value and the signal is NaN.
+        where no frame has a value, or none of weight, and the signal is NaN.
     of_frames
         An entry a frame, in the order of the stack; ``frames`` holds them as a table: ``file``, ``exposure``,
         ``temperature`` where the stack knows them; ``weight``; ``location``, ``scale``, ``noise`` [adu] where they were
