@@ -40,7 +40,8 @@ def in_threads(
     Raises
     ------
     Exception
-        What ``work`` raised first in the order of the items. No thread is left behind, whatever was raised.
+        What ``work`` raised, for the first item for which it did, or what taking an item raised, as soon as it does. No
+        thread is left behind, whatever was raised.
     """
     n_threads = threads or processors()
     waiting: deque[Future[_Result]] = deque()

@@ -86,7 +86,7 @@ def test_large_frames_are_read_in_bands(tmp_path):
 
 def test_bands_join_without_a_seam(frames, monkeypatch):
     pixels, rows = frames(shape=(41, 50))
-    monkeypatch.setattr("workbench.frames.frame_files._BAND_BYTES", 700)
+    monkeypatch.setattr("workbench.frames.stack_files._BAND_BYTES", 700)
     stack = load_stack(rows)
     assert stack.chunks[1] == (7, 7, 7, 7, 7, 6)
     np.testing.assert_array_equal(stack.values, pixels, strict=True)

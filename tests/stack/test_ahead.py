@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import FrameError
-from workbench.frames.frame_files import FrameFiles
+from workbench.frames.stack_files import StackFiles
 from workbench.stack import ahead as module
 from workbench.stack import assembly
 from workbench.stack.ahead import begun
@@ -22,7 +22,7 @@ def frames(write_fits):
 
 
 def about(ahead):
-    return FrameFiles(ahead.files.sources, {"file": np.array([f"d{k}" for k in range(12)], dtype=object)})
+    return StackFiles(ahead.files.sources, {"file": np.array([f"d{k}" for k in range(12)], dtype=object)})
 
 
 def test_it_gives_what_combine_gives(frames):
@@ -43,7 +43,7 @@ def test_it_gives_what_combine_gives(frames):
 )
 def test_another_combination_is_not_taken_for_it(frames, files, options):
     with begun(frames, **WINSORIZED) as ahead:
-        wanted = FrameFiles(ahead.files.sources[files], {})
+        wanted = StackFiles(ahead.files.sources[files], {})
         found = combine(wanted, ahead=ahead, **options)
     expected = combine(wanted, **options)
     np.testing.assert_array_equal(found.arrays["signal"], expected.arrays["signal"])
@@ -85,6 +85,22 @@ def test_it_stops_when_it_is_left(frames, monkeypatch):
         assert reading.wait(30)
     assert len(counted) < 8
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("combine")]
+
+
+def test_what_was_stopped_is_combined_anew(frames, monkeypatch):
+    real, begin = module.combine_here, threading.Event()
+
+    def late(*args, **options):
+        assert begin.wait(30)
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, "combine_here", late)
+    threading.Timer(0.3, begin.set).start()
+    with begun(frames, **WINSORIZED) as ahead:
+        pass
+    assert ahead.result(about(ahead), ahead.plan) is None
+    found = combine(about(ahead), maps=False, ahead=ahead, **WINSORIZED)
+    np.testing.assert_array_equal(found.arrays["signal"], combine(about(ahead), **WINSORIZED).arrays["signal"])
 
 
 def test_a_file_that_is_cut_meanwhile_is_told_by_the_result(frames, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from workbench.errors import FrameError, InputError
-from workbench.frames import frame_files
+from workbench.frames import stack_files
 from workbench.frames.formats import FrameSource, read_frame_file
 from workbench.frames.load import load_stack
 from workbench.stack import bands as module
@@ -26,7 +26,7 @@ FRAME_BYTES = SIDE * SIDE * 2
 @pytest.fixture
 def small_limits(monkeypatch):
     """Shrink what may be held in memory, so that small frames tell what large ones would do."""
-    monkeypatch.setattr(frame_files, "_STACK_BYTES", 4 * FRAME_BYTES)
+    monkeypatch.setattr(stack_files, "_STACK_BYTES", 4 * FRAME_BYTES)
     monkeypatch.setattr(module, "_HELD_BYTES", 4 * FRAME_BYTES)
     monkeypatch.setattr(module, "_UNPACK_BYTES", 6 * FRAME_BYTES)
     monkeypatch.setattr(module, "_READ_VALUES", SIDE * SIDE)

@@ -515,3 +515,10 @@ def test_compiling_is_announced_and_finding_code_is_not(pixels, monkeypatch, cap
     combine(stack_of(pixels), rejection="sigma")
     loop(1.5)  # what is compiled at another time is not ours to announce
     assert capsys.readouterr().err == ""
+
+
+def test_one_colour_of_many_in_memory_gives_what_it_gives_by_itself():
+    pixels = np.random.default_rng(8).normal(1000, 9, (9, 20, 30)).astype(np.uint16)
+    part = xr.DataArray(pixels, dims=("frame", "y", "x"))[:, ::2, 1::2]
+    alone = xr.DataArray(np.ascontiguousarray(part.to_numpy()), dims=part.dims)
+    assert_same(combine(part, rejection="winsorized"), combine(alone, rejection="winsorized"))

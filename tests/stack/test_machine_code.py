@@ -9,6 +9,7 @@ import pytest
 
 from workbench.stack import machine_code
 from workbench.stack.machine_code import MachineCode
+from workbench.stack.tile_job import tile_job
 
 RECORD = np.dtype([("n", "i8"), ("values", "u8")])
 LOOPS = """
@@ -62,16 +63,56 @@ def test_what_was_compiled_is_kept_and_found(loops, monkeypatch):
 def test_damaged_code_is_compiled_anew_and_not_run(loops, damage):
     assert add_up()(job_of(VALUES)) == VALUES.sum()
     (kept,) = loops.iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(damage(whole))
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert machine_code._read(kept) is None
     assert add_up()(job_of(VALUES)) == VALUES.sum()
-    assert len(kept.read_bytes()) == len(whole)
+    assert machine_code._read(kept) is not None
 
 
 def test_without_a_folder_it_runs_all_the_same(loops, monkeypatch):
     monkeypatch.setattr(machine_code, "code_folder", lambda: None)
     assert add_up()(job_of(VALUES)) == VALUES.sum()
     assert not [*loops.iterdir()]
+
+
+def test_where_it_cannot_be_kept_nothing_is_left(loops, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no")))
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+    assert not [*loops.iterdir()]
+
+
+def test_a_loop_that_needs_what_is_not_there_is_refused(loops, tmp_path):
+    text = LOOPS.replace("add_up", "grow").replace("total = 0", "total = np.zeros(job.n)[0]")
+    (tmp_path / "growing_loops_of_a_test.py").write_text(text)
+    with pytest.raises(TypeError, match=r"grow calls .*NRT.*: a kept loop makes no arrays"):
+        MachineCode("growing_loops_of_a_test", "grow", RECORD)(job_of(VALUES))
+    assert not [*loops.iterdir()]
+
+
+def test_processes_that_compile_at_once_leave_one_whole_file(loops, tmp_path):
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import pathlib, numpy as np\n"
+        "from workbench.stack import machine_code\n"
+        f"machine_code.code_folder = lambda: pathlib.Path({str(loops)!r})\n"
+        "record = np.dtype([('n', 'i8'), ('values', 'u8')])\n"
+        "job, values = np.zeros((), record), np.arange(5)\n"
+        "job['n'], job['values'] = 5, values.ctypes.data\n"
+        "print(machine_code.MachineCode('loops_of_a_test', 'add_up', record)(job))"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [run.communicate()[0] for run in runs] == ["10\n"] * 3
+    assert len([*loops.iterdir()]) == 1
+    assert add_up()(job_of(VALUES)) == VALUES.sum()
+
+
+def test_a_job_of_the_wrong_arrays_is_refused():
+    arrays = {"addresses": np.zeros(3, np.uint64), "network": np.zeros((0, 2), np.int32)}
+    numbers = {"n_frames": 3, "size": 1, "swapped": 0, "method": 0}
+    assert len(tile_job(numbers, arrays)[1]) == 3
+    for wrong in (np.zeros((4, 2), np.int64), np.zeros((4, 4), np.int32)[:, ::2]):
+        with pytest.raises(TypeError, match="network is of int"):
+            tile_job(numbers, arrays | {"network": wrong})
 
 
 def test_another_record_is_refused():

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Master",
-    "columns_of",
     "few_frames",
+    "input_columns",
     "is_same",
     "middle_of",
     "not_looked_at",
@@ -132,7 +132,9 @@ def is_same(path: str, target: Path) -> bool:
     return target.exists() and Path(path).exists() and target.samefile(path)
 
 
-def columns_of(rows: Columns, identities: Sequence[Identity], combination: Combination) -> Mapping[str, NDArray[Any]]:
+def input_columns(
+    rows: Columns, identities: Sequence[Identity], combination: Combination
+) -> Mapping[str, NDArray[Any]]:
     """Return what the table of inputs holds; of frames that were not hashed, no sums."""
     files = [str(file) for file in rows["file"]]
     known = {
@@ -157,7 +159,7 @@ def few_frames(recipe: Recipe, n_frames: int) -> list[Problem]:
 def not_looked_at(n_frames: int) -> Problem:
     """Say what a quick master leaves out."""
     rule = "were neither hashed nor looked at for what does not belong"
-    return Problem(f"{n_frames} frames", rule, "combined; without --quick they are")
+    return Problem(f"{n_frames} frames", rule, "combined unchecked; leave out --quick to have them looked at")
 
 
 def write_down(

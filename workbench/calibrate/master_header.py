@@ -15,18 +15,19 @@ from workbench import __version__
 from workbench.frames.formats import read_frame_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from workbench.frames.formats import Card
     from workbench.results import Verdict
     from workbench.stack.noise_evaluation import NoiseEvaluation
     from workbench.stack.recipe import Recipe
 
     Columns: TypeAlias = pd.DataFrame | Mapping[str, NDArray[Any]]
 
-__all__ = ["FRAME_TYPES", "MADE_BY", "date_text", "master_header", "text_card"]
+__all__ = ["FRAME_TYPES", "MADE_BY", "date_text", "master_header", "row_order", "text_card"]
 
 MADE_BY = "dark-frame workbench"
 FRAME_TYPES = {
@@ -185,14 +186,19 @@ def _common(rows: Columns) -> Iterator[fits.Card]:
     if isinstance(binning, str):
         for key, number, axis in zip(("XBINNING", "YBINNING"), binning.split("x"), ("columns", "rows"), strict=True):
             yield fits.Card(key, int(number), f"binning across {axis}")
-    orders = {_row_order(path) for path in rows["path"]}
+    known_orders = rows["row_order"] if "row_order" in rows else (row_order(_cards(path)) for path in rows["path"])
+    orders = set(known_orders)
     if len(orders) == 1 and (order := orders.pop()):
         yield fits.Card("ROWORDER", text_card(order), "as in the frames")
 
 
-def _row_order(path: str) -> str:
+def row_order(cards: Sequence[Card]) -> str:
     """Return what the catalogue does not read, and some programs need to find the colours."""
-    return next((card.text.strip() for card in read_frame_file(path).cards if card.key == "ROWORDER"), "")
+    return next((card.text.strip() for card in cards if card.key == "ROWORDER"), "")
+
+
+def _cards(path: str) -> Sequence[Card]:
+    return read_frame_file(path).cards
 
 
 def _plain(value: Any) -> Any:

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from workbench.calibrate.admission import admit, check_pixels, check_several
 from workbench.calibrate.made_master import (
     Master,
-    columns_of,
     few_frames,
+    input_columns,
     is_same,
     middle_of,
     not_looked_at,
@@ -21,7 +21,7 @@ from workbench.calibrate.made_master import (
 from workbench.calibrate.suspects import find_suspects
 from workbench.errors import InputError, NotMeasurableError
 from workbench.frames.identity import check_unchanged, identities_of
-from workbench.frames.load import frame_files, load_stack
+from workbench.frames.load import files_of_stack, load_stack
 from workbench.results import Problem
 from workbench.stack.combine import Combination, combine
 from workbench.stack.noise_evaluation import NoiseEvaluation, mrs_noise
@@ -125,7 +125,8 @@ def make_master(
     frames = rows["path"][~rows["master"].astype(bool)]
     target = target_of(out, frames, overwrite=overwrite)
     admitted = admit(_without(rows, target), accept=accept)
-    used, problems = admitted.rows, [*(preparation.problems if preparation else ()), *admitted.problems]
+    noticed = rows.attrs.get("problems", ()), preparation.problems if preparation else (), admitted.problems
+    used, problems = admitted.rows, [one for ones in noticed for one in ones]
     kind = str(used["kind"].iloc[0])
     if verdict is not None and kind not in ("dark", "darkflat"):
         raise InputError("verdict", f"is about darks, and these are {kind} frames", "leave it out")
@@ -142,13 +143,13 @@ def make_master(
     processed = () if quick else check_pixels(used, accept=accept)
     problems += processed
     problems += _doubts(chosen, used, kind if preparation is None else "prepared")
-    stack = frame_files(used) if preparation is None else preparation.apply(load_stack(used))
+    stack = files_of_stack(used) if preparation is None else preparation.apply(load_stack(used))
     combination = combine(stack, chosen, maps=maps and not quick, threads=threads, client=client, progress=progress)
     for source, identity in zip(used["source"], identities, strict=not quick):
         check_unchanged(source, identity)
     noise = None if quick else _noise(combination, used)
     raw = admitted.raw and not processed
-    master = Master(target, kind, combination, columns_of(used, identities, combination), noise, tuple(problems))
+    master = Master(target, kind, combination, input_columns(used, identities, combination), noise, tuple(problems))
     told = bias_inside if preparation is None else preparation.bias_inside
     write_down(
         master,

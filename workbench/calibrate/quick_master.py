@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.calibrate.made_master import Master, columns_of, few_frames, not_looked_at, target_of, write_down
-from workbench.frames import entries as files
-from workbench.frames.frame_files import FrameFiles
-from workbench.frames.listing import by_folder, frame_files_below
+from workbench.calibrate.made_master import Master, few_frames, input_columns, not_looked_at, target_of, write_down
+from workbench.calibrate.master_header import row_order
+from workbench.frames.entries import Entry, columns_of, read_entry
+from workbench.frames.listing import by_folder, listed
 from workbench.frames.manifests import find_manifest
+from workbench.frames.stack_files import StackFiles
 from workbench.frames.suitability import STEADY, judge
 from workbench.stack.combine import combine
 from workbench.stack.recipe import default_recipe, recipe_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from workbench.results import Problem
     from workbench.stack.ahead import Ahead
 
 __all__ = ["quick_master"]
@@ -71,19 +73,20 @@ def quick_master(
     entries = _alike(paths)
     if entries is None:
         return None
-    rows = files.columns_of(entries)
+    rows = columns_of(entries)
+    rows["row_order"] = np.array([row_order(entry.frame.cards) for entry in entries if entry.frame], dtype=object)
     target, kind = target_of(out, rows["path"], overwrite=overwrite), str(rows["kind"][0])
     recipe = recipe_of(**{**default_recipe(kind), **options})
     sources = tuple(entry.frame.source for entry in entries if entry.frame)
-    stack = FrameFiles(sources, {name: rows[name] for name in ("file", "exposure", "temperature")})
+    stack = StackFiles(sources, {name: rows[name] for name in ("file", "exposure", "temperature")})
     combination = combine(stack, recipe, maps=False, threads=threads, ahead=ahead, progress=progress)
     problems = not_looked_at(len(entries)), *few_frames(recipe, len(entries))
-    master = Master(target, kind, combination, columns_of(rows, (), combination), None, problems)
+    master = Master(target, kind, combination, input_columns(rows, (), combination), None, problems)
     write_down(master, rows, bias_inside=True, verdict=None)
     return master
 
 
-def _alike(paths: Sequence[Path]) -> list[files.Entry] | None:
+def _alike(paths: Sequence[Path]) -> list[Entry] | None:
     """Read the headers, and return them if all are raw frames of one kind that agree in all they say."""
     folders = by_folder(paths)
     if len(folders) != 1 or not all(path.exists() for path in paths):
@@ -93,26 +96,28 @@ def _alike(paths: Sequence[Path]) -> list[files.Entry] | None:
     manifest = find_manifest(root)
     if manifest.path is not None:
         return None
-    listed = frame_files_below(folder, []) if names is None else sorted(set(names))
-    entries = [files.read_entry(root, file, manifest) for file in listed]
+    closed: list[Problem] = []
+    entries = [read_entry(root, file, manifest) for file in listed(folder, names, closed)]
     judge(entries, accept=False)
     first = _said(entries[0])
-    fit = first["kind"] in _KINDS and all(_is_plain(entry) and _said(entry) == first for entry in entries)
+    fit = (
+        not closed and first["kind"] in _KINDS and all(_is_plain(entry) and _said(entry) == first for entry in entries)
+    )
     return entries if fit and len(entries) > 1 and _steady(entries) else None
 
 
-def _is_plain(entry: files.Entry) -> bool:
+def _is_plain(entry: Entry) -> bool:
     return entry.usable and not entry.problems and not entry.get("master") and entry.frame is not None
 
 
-def _said(entry: files.Entry) -> dict[str, Any]:
+def _said(entry: Entry) -> dict[str, Any]:
     """Return all that a header says of a frame and that all frames of a master have in common."""
     said = {name: one.value for name, one in entry.header.items() if name not in _MAY_DIFFER}
     source = entry.frame.source if entry.frame else None
     return said | {"kind": entry.get("kind"), "pixels": source and (source.shape, source.values_dtype)}
 
 
-def _steady(entries: Sequence[files.Entry]) -> bool:
+def _steady(entries: Sequence[Entry]) -> bool:
     """Tell whether the cooler held: all temperatures are known and near to each other, or none is."""
     known = [entry.get("temperature") for entry in entries if entry.get("temperature") is not None]
     return not known or (len(known) == len(entries) and float(np.ptp(known)) <= STEADY)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from workbench.frames.entries import TEXTS, columns_of, read_entry
-from workbench.frames.listing import frame_files_below
+from workbench.frames.listing import listed
 from workbench.frames.manifests import check_regions, find_manifest
 from workbench.frames.suitability import judge
 from workbench.results import Problem
@@ -97,7 +97,7 @@ def catalogue(
     given = Path(path)
     root = (given if given.is_dir() else given.parent).resolve()  # "." has no name
     closed: list[Problem] = []
-    files = frame_files_below(given, closed) if names is None else sorted(set(names))
+    files = listed(given, names, closed)
     said = find_manifest(root, manifest)
     entries = [read_entry(root, file, said) for file in _with_progress(files, show=progress)]
     judge(entries, accept=accept)

@@ -11,9 +11,9 @@ from workbench.frames.formats import is_frame_name
 from workbench.results import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["by_folder", "frame_files_below"]
+__all__ = ["by_folder", "listed"]
 
 _MAGIC = (b"SIMPLE  =", b"XISF0100")
 
@@ -29,7 +29,12 @@ def by_folder(named: Sequence[Path]) -> dict[Path, list[str] | None]:
     return folders
 
 
-def frame_files_below(given: Path, closed: list[Problem]) -> list[str]:
+def listed(folder: Path, names: Collection[str] | None, closed: list[Problem]) -> list[str]:
+    """List frames of a folder, all or those named, each once and sorted; note folders that may not be read."""
+    return _frame_files(folder, closed) if names is None else sorted(set(names))
+
+
+def _frame_files(given: Path, closed: list[Problem]) -> list[str]:
     """List what is or looks like a frame, relative to the folder, sorted; note folders that may not be read."""
     advice = "name a folder with FITS, XISF or raw frames"
     if not given.exists():

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import InputError, MixedStackError
-from workbench.frames.frame_files import FrameFiles
 from workbench.frames.source import FrameSource
+from workbench.frames.stack_files import StackFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _MUST_AGREE = ("camera", "readout_mode", "gain_setting", "offset_setting", "binn
 _NOT_FOR_COORDS = frozenset({"source", "problems", "header", "path", "height", "width"})
 
 
-def frame_files(rows: pd.DataFrame) -> FrameFiles:
+def files_of_stack(rows: pd.DataFrame) -> StackFiles:
     """Check that the frames in these rows of a catalogue fit one stack; parameters and errors as of :func:`load_stack`.
 
     Raises
@@ -33,7 +33,7 @@ def frame_files(rows: pd.DataFrame) -> FrameFiles:
     sources = _sources(rows, files)
     _check_agreement(rows, files, sources)
     about = {str(name): _plain(rows[name]) for name in rows.columns if name not in _NOT_FOR_COORDS}
-    return FrameFiles(sources, about)
+    return StackFiles(sources, about)
 
 
 def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) -> xr.DataArray:
@@ -68,7 +68,7 @@ def load_stack(rows: pd.DataFrame, region: tuple[slice, slice] | None = None) ->
         table = workbench.catalogue("darks")
         load_stack(table[table["exposure"] == 300]).mean("frame").compute()
     """
-    stack = frame_files(rows).lazy()
+    stack = files_of_stack(rows).lazy()
     return stack if region is None else stack.isel(y=region[0], x=region[1])
 
 

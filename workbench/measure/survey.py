@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from workbench.measure.group import GroupSurvey
 from workbench.measure.numbers import number
 from workbench.measure.options import Options
 from workbench.results import Problem, Results, Verdict
+from workbench.threads import in_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,8 +145,7 @@ def _group_number(group: str) -> tuple[int, str]:
 
 def _digest(used: pd.DataFrame) -> str:
     """Return one hash over the hashes of the files, sorted: the same frames give the same, wherever they lie."""
-    with ThreadPoolExecutor(2) as pool:
-        hashes = sorted(pool.map(_file_hash, used["path"]))
+    hashes = sorted(in_threads(_file_hash, used["path"]))
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ on at once. Whoever has judged compares what was begun with what is wanted, and 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -16,8 +16,8 @@ import numpy as np
 
 from workbench.errors import WorkbenchError
 from workbench.frames.formats import read_frame_file
-from workbench.frames.frame_files import FrameFiles
-from workbench.frames.listing import by_folder, frame_files_below
+from workbench.frames.listing import by_folder, listed
+from workbench.frames.stack_files import StackFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
 from workbench.stack.normalisation import Coefficients
@@ -45,12 +45,12 @@ class Ahead:
         Of the result.
     """
 
-    files: FrameFiles
+    files: StackFiles
     plan: Plan
     future: Future[Assembly]
 
-    def result(self, files: FrameFiles, plan: Plan) -> Assembly | None:
-        """Wait for the combination if it is that of these files by this plan; else return None.
+    def result(self, files: StackFiles, plan: Plan) -> Assembly | None:
+        """Wait for the combination if it is that of these files by this plan; else, or if it was stopped, return None.
 
         Raises
         ------
@@ -58,7 +58,12 @@ class Ahead:
             When a file has gone, or is damaged.
         """
         same = files.sources == self.files.sources and plan.plain and plan.maps == self.plan.maps
-        return self.future.result() if same and plan.recipe == self.plan.recipe else None
+        if not same or plan.recipe != self.plan.recipe:
+            return None
+        try:
+            return self.future.result()
+        except CancelledError:
+            return None
 
 
 @contextmanager
@@ -103,12 +108,12 @@ def begun(
         pool.shutdown()
 
 
-def _prepared(paths: Sequence[Path], *, maps: bool, **options: Any) -> tuple[Plan | None, FrameFiles | None]:
+def _prepared(paths: Sequence[Path], *, maps: bool, **options: Any) -> tuple[Plan | None, StackFiles | None]:
     """Return the plan and the files, where they are such as take the exact loops for 16-bit integers."""
     recipe = recipe_of(**options)
     sources = tuple(read_frame_file(path).source for path in _listed(paths))
     unchanged = Coefficients.unchanged(len(sources))
-    plan, files = Plan(recipe, unchanged, unchanged, np.ones(len(sources)), maps), FrameFiles(sources, {})
+    plan, files = Plan(recipe, unchanged, unchanged, np.ones(len(sources)), maps), StackFiles(sources, {})
     alike = {(source.shape, source.values_dtype, source.mappable) for source in sources}
     fits = len(sources) > 1 and len(alike) == 1 and sources[0].mappable
     return (plan, files) if fits and plan.is_fast(files.dtype, masked=False) else (None, None)
@@ -118,4 +123,4 @@ def _listed(paths: Sequence[Path]) -> Iterator[Path]:
     """List the frames in the order of their catalogue."""
     for folder, names in by_folder(paths).items():
         root = folder.resolve()
-        yield from (root / name for name in (frame_files_below(folder, []) if names is None else sorted(set(names))))
+        yield from (root / name for name in listed(folder, names, []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import takewhile, zip_longest
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from workbench.frames.frame_files import FrameFiles, whole_frames
+from workbench.frames.stack_files import StackFiles, whole_frames
 from workbench.stack.bands import bands
 from workbench.stack.columns import combine_values
 from workbench.stack.compiling_notice import announced
@@ -82,9 +83,9 @@ class Mask:
         return frame
 
 
-def files_of(stack: xr.DataArray | FrameFiles) -> tuple[FrameSource, ...] | None:
+def files_of(stack: xr.DataArray | StackFiles) -> tuple[FrameSource, ...] | None:
     """Return where the frames of a stack stand, if any band of them can be read by itself; else None."""
-    sources = stack.sources if isinstance(stack, FrameFiles) else whole_frames(stack)
+    sources = stack.sources if isinstance(stack, StackFiles) else whole_frames(stack)
     return sources if sources is not None and all(source.mappable for source in sources) else None
 
 
@@ -149,12 +150,17 @@ def combine_files(
     return combine_values(values, missing, plan, stored=stored)
 
 
+def _in_a_row(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a band with the pixels of a frame next to each other: one colour of many has others between."""
+    return np.ascontiguousarray(values.reshape(len(values), -1))
+
+
 def _as_stored(sources: Sequence[FrameSource], plan: Plan, *, masked: bool) -> bool:
     """Tell whether the loops take the files' own bytes."""
     return plan.is_fast(sources[0].values_dtype, masked=masked) and {source.dtype for source in sources} == {">i2"}
 
 
-def warm_up(stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask) -> None:
+def warm_up(stack: xr.DataArray | StackFiles, plan: Plan, mask: Mask) -> None:
     """Have the loops ready that a stack needs, by a pixel without meaning; say so if they have to be compiled."""
     sources, masked = files_of(stack), mask.samples is not None
     stored = sources is not None and _as_stored(sources, plan, masked=masked)
@@ -164,7 +170,7 @@ def warm_up(stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask) -> None:
 
 
 def combine_here(
-    stack: xr.DataArray | FrameFiles,
+    stack: xr.DataArray | StackFiles,
     plan: Plan,
     mask: Mask,
     *,
@@ -173,14 +179,16 @@ def combine_here(
     band_bytes: int = _BAND_BYTES,
     stopped: Event | None = None,
 ) -> Assembly:
-    """Combine a stack in threads; what comes of it is not to be used once ``stopped`` is set.
+    """Combine a stack in threads.
 
     Raises
     ------
+    CancelledError
+        When ``stopped`` is set before the end.
     FrameError
         When a file has gone, or is damaged.
     """
-    n_frames, height, width = stack.shape
+    _, height, width = stack.shape
     whole = Assembly((height, width), plan)
     sources = files_of(stack)
     cut = [] if sources is None else list(row_bands(stack.shape, stack.dtype.itemsize, band_bytes))
@@ -191,16 +199,18 @@ def combine_here(
             return rows
 
         def from_memory(values: NDArray[Any], rows: slice) -> slice:
-            whole.add(rows, combine_values(values.reshape(n_frames, -1), mask.band(rows), plan))
+            whole.add(rows, combine_values(_in_a_row(values), mask.band(rows), plan))
             return rows
 
         if sources is not None:
             calls: Iterator[Any] = ((from_files, sources, rows) for rows in cut)
         else:
-            whole_stack = stack.lazy() if isinstance(stack, FrameFiles) else stack
+            whole_stack = stack.lazy() if isinstance(stack, StackFiles) else stack
             calls = ((from_memory, values, rows) for rows, values in bands(whole_stack))
         with tqdm(total=height, unit="row", desc="combining", disable=None if progress else True, leave=False) as bar:
             wanted = takewhile(lambda _: stopped is None or not stopped.is_set(), calls)
             for rows in in_threads(lambda call: call[0](*call[1:]), wanted, threads, name="combine"):
                 bar.update(rows.stop - rows.start)
+    if stopped is not None and stopped.is_set():
+        raise CancelledError
     return whole

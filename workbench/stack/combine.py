@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.frames.frame_files import FrameFiles
+from workbench.frames.stack_files import StackFiles
 from workbench.stack.assembly import Assembly, Mask, combine_here, warm_up
 from workbench.stack.columns import Plan
 from workbench.stack.normalisation import Coefficients, coefficients
@@ -96,7 +96,7 @@ class Combination:
 
 
 def combine(
-    stack: xr.DataArray | FrameFiles,
+    stack: xr.DataArray | StackFiles,
     recipe: Recipe | None = None,
     *,
     maps: bool = True,
@@ -113,8 +113,8 @@ def combine(
     ----------
     stack
         Dims ``frame, y, x`` [adu], of any size: what :func:`workbench.frames.load.load_stack` gives, any lazy array
-        made of it, or an array in memory; or the files themselves, from :func:`workbench.frames.load.frame_files`. What
-        is not finite is missing; zero is a value.
+        made of it, or an array in memory; or the files themselves, from
+        :func:`workbench.frames.load.files_of_stack`. What is not finite is missing; zero is a value.
     recipe
         How; see :class:`workbench.stack.recipe.Recipe`.
     maps
@@ -168,11 +168,11 @@ def combine(
         raise InputError(next(iter(options)), "stands beside a recipe", "give a recipe or its options, not both")
     chosen = recipe_of(**options) if recipe is None else recipe
     _check_stack(stack, threads)
-    if isinstance(stack, FrameFiles) and (client is not None or mask is not None or chosen.looks_at_frames):
+    if isinstance(stack, StackFiles) and (client is not None or mask is not None or chosen.looks_at_frames):
         stack = stack.lazy()
     about = _about(stack)
-    left_out = Mask(None) if isinstance(stack, FrameFiles) else _mask(stack, mask)
-    if client is not None and not isinstance(stack, FrameFiles):
+    left_out = Mask(None) if isinstance(stack, StackFiles) else _mask(stack, mask)
+    if client is not None and not isinstance(stack, StackFiles):
         from workbench.stack.workers import combine_there, connected  # imports dask  # noqa: PLC0415
 
         with connected(client) if isinstance(client, str) else nullcontext(client) as workers:
@@ -181,23 +181,23 @@ def combine(
             whole = combine_there(workers, stack, plan, left_out, progress=progress)
     else:
         statistics = None
-        if not isinstance(stack, FrameFiles):
+        if not isinstance(stack, StackFiles):
             statistics = _statistics(stack, chosen, left_out, None, progress=progress)
         plan = _plan(about, stack.shape[0], chosen, statistics, maps=maps)
-        begun = ahead.result(stack, plan) if ahead is not None and isinstance(stack, FrameFiles) else None
+        begun = ahead.result(stack, plan) if ahead is not None and isinstance(stack, StackFiles) else None
         whole = begun or _combine_here(stack, plan, left_out, threads=threads, progress=progress)
-    coords = {} if isinstance(stack, FrameFiles) else {n: one for n, one in stack.coords.items() if _of_pixels(one)}
+    coords = {} if isinstance(stack, StackFiles) else {n: one for n, one in stack.coords.items() if _of_pixels(one)}
     return Combination(whole.arrays, _frames(about, whole, plan, statistics), chosen, coords)
 
 
 def _combine_here(
-    stack: xr.DataArray | FrameFiles, plan: Plan, mask: Mask, *, threads: int | None, progress: bool
+    stack: xr.DataArray | StackFiles, plan: Plan, mask: Mask, *, threads: int | None, progress: bool
 ) -> Assembly:
     warm_up(stack, plan, mask)
     return combine_here(stack, plan, mask, threads=threads, progress=progress)
 
 
-def _check_stack(stack: xr.DataArray | FrameFiles, threads: int | None) -> None:
+def _check_stack(stack: xr.DataArray | StackFiles, threads: int | None) -> None:
     if stack.dims != ("frame", "y", "x") or 0 in stack.shape:
         rule = f"has the dims {', '.join(map(str, stack.dims))} and the shape {stack.shape}"
         raise InputError("stack", rule, "give one with frames, dims (frame, y, x), as load_stack does")
@@ -268,9 +268,9 @@ def _exposures(about: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
     return exposures
 
 
-def _about(stack: xr.DataArray | FrameFiles) -> Mapping[str, NDArray[Any]]:
+def _about(stack: xr.DataArray | StackFiles) -> Mapping[str, NDArray[Any]]:
     """Return what is known of the frames: name -> an entry a frame."""
-    if isinstance(stack, FrameFiles):
+    if isinstance(stack, StackFiles):
         return stack.about
     return {str(name): one.to_numpy() for name, one in stack.coords.items() if one.dims == ("frame",)}
 

@@ -12,139 +12,25 @@ import numpy as np
 from numba.np.numpy_support import carray
 
 from workbench.stack.compiling import compiled
-from workbench.stack.kept_run import MEAN, MEDIAN, MINIMUM, SUM, finish, settle, spread, swap, tally, tally_outside
-from workbench.stack.pixel_loops import array_at, pixels_at
+from workbench.stack.kept_run import finish, settle, tally, tally_outside
+from workbench.stack.pixel_loops import array_at
 from workbench.stack.reject_winsorized import winsorized_run
 from workbench.stack.rejection import KEPT, LOW
 from workbench.stack.tile_job import TILE_WIDTH as WIDTH
+from workbench.stack.tile_loops import add_up, keep_all, load, screen, sort, spread_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
-    Tile = NDArray[np.uint16]
 
 __all__ = ["combine_kept", "combine_tiles", "sorted_columns"]
 
-_WINSORIZED, _CLAMP = 1.134, 1.5  # the rule's numbers, see fast.py
-_COARSE = 1e-3  # what the first look must be clear by: it is in float32
-
 _u8, _u16, _u64, _i32, _i64 = np.uint8, np.uint16, np.uint64, np.int32, np.int64
 _f32, _f64 = np.float32, np.float64
-
-
-@compiled
-def _load(address: Any, width: int, swapped: bool, row: Tile) -> None:  # noqa: FBT001 - as all flags of kernels
-    """Copy pixels of a frame into a row of a tile, as values; the rest of the row becomes zeros."""
-    stored = pixels_at(address, width)
-    if swapped:
-        for p in range(width):
-            row[p] = swap(stored[p])
-    else:
-        for p in range(width):
-            row[p] = stored[p]
-    for p in range(width, WIDTH):
-        row[p] = 0
-
-
-@compiled
-def _row(tile: Tile, frame: Any) -> Tile:
-    """Give a row of a tile as long as the compiler knows it to be."""
-    return pixels_at(_u64(tile.ctypes.data) + _u64(2 * WIDTH) * _u64(frame), WIDTH)
-
-
-@compiled
-def _sort(tile: Tile, network: NDArray[np.int32]) -> None:
-    """Sort each pixel's values, lowest first."""
-    for c in range(len(network)):
-        one, two = _row(tile, _i64(network[c, 0])), _row(tile, _i64(network[c, 1]))
-        for p in range(WIDTH):
-            low, high = min(one[p], two[p]), max(one[p], two[p])
-            one[p], two[p] = low, high
-
-
-@compiled
-def _add(tile: Tile, total: NDArray[np.int32]) -> None:
-    """Sum each pixel's values."""
-    total[:] = 0
-    for k in range(len(tile)):
-        row = _row(tile, k)
-        for p in range(WIDTH):
-            total[p] += _i32(row[p])
-
-
-@compiled
-def _screen(
-    tile: Tile,
-    total: NDArray[np.int32],
-    limits: Floats,
-    settled: NDArray[np.bool_],
-    sums: Singles,
-) -> None:
-    """Mark the pixels of a sorted tile of which it is plain that nothing is rejected: see fast.py.
-
-    Standard deviations are compared as squares, and in float32: with a margin that makes up for it.
-    """
-    n = len(tile)
-    square, least, clamped, clamped_square, middle = sums[0], sums[1], sums[2], sums[3], sums[4]
-    per_low, per_high = _f32(1 / limits[0]), _f32(1 / limits[1])
-    slack = _f32(1 + _COARSE + 1e-6 * n)
-    first, last, one, two = _row(tile, _i64(0)), _row(tile, n - 1), _row(tile, (n - 1) // 2), _row(tile, n // 2)
-    for p in range(WIDTH):
-        middle[p] = _f32(_i32(one[p]) + _i32(two[p])) * _f32(0.5)
-        least[p] = max((middle[p] - _f32(first[p])) * per_low, (_f32(last[p]) - middle[p]) * per_high)
-        square[p], clamped[p], clamped_square[p] = _f32(0), _f32(0), _f32(0)
-    for k in range(n):
-        row = _row(tile, k)
-        for p in range(WIDTH):
-            d = _f32(row[p]) - middle[p]
-            bound = _f32(_CLAMP) * least[p]
-            c = max(min(d, bound), -bound)
-            square[p] += d * d
-            clamped[p] += c
-            clamped_square[p] += c * c
-    per_frame, per_dof = _f32(1 / n), _f32(1 / max(n - 1, 1))
-    for p in range(WIDTH):
-        away = _f32(2 * total[p] - n * (_i32(one[p]) + _i32(two[p]))) * _f32(0.5)
-        variance = (square[p] - away * away * per_frame) * per_dof
-        winsorized = (clamped_square[p] - clamped[p] * clamped[p] * per_frame) * per_dof
-        enough = least[p] * least[p] * slack * slack
-        settled[p] = (variance >= enough) & (winsorized * _f32(_WINSORIZED * _WINSORIZED) >= enough)
-
-
-@compiled
-def _keep_all(tile: Tile, total: NDArray[np.int32], width: int, method: int, signal: Singles) -> None:
-    """Combine all values of a tile's pixels; for order statistics it has been sorted."""
-    n = len(tile)
-    first, low, high, last = _row(tile, _i64(0)), _row(tile, (n - 1) // 2), _row(tile, n // 2), _row(tile, n - 1)
-    if method == MEAN:
-        for p in range(width):
-            signal[p] = total[p] / n
-    elif method == SUM:
-        for p in range(width):
-            signal[p] = total[p]
-    elif method == MEDIAN:
-        for p in range(width):
-            signal[p] = (_i32(low[p]) + _i32(high[p])) * 0.5
-    else:
-        for p in range(width):
-            signal[p] = first[p] if method == MINIMUM else last[p]
-
-
-@compiled
-def _spread_all(tile: Tile, total: NDArray[np.int32], width: int, factor: float, out: tuple[Floats, Singles]) -> None:
-    """Write the standard error of all values of a tile's pixels; the sums of their squares come before it."""
-    n = len(tile)
-    low, (square, std_error) = _row(tile, (n - 1) // 2), out
-    square[:] = 0
-    for k in range(n):
-        row = _row(tile, k)
-        for p in range(WIDTH):
-            d = _f64(_i32(row[p]) - _i32(low[p]))
-            square[p] += d * d
-    for p in range(width):
-        std_error[p] = spread(_f64(total[p] - n * _i32(low[p])), square[p], n) * factor
+# a plain number is a type of its own, for which what takes it would be compiled once more
+_WIDTH, _TWO, _THREE, _FIVE = _i64(WIDTH), _i64(2), _i64(3), _i64(5)
 
 
 def combine_tiles(jobs: Any) -> int:
@@ -163,9 +49,9 @@ def combine_tiles(jobs: Any) -> int:
     """
     job = carray(jobs, 1)[0]
     source = (array_at(job.addresses, (job.n_frames,), _u64), job.swapped != 0)
-    network = array_at(job.network, (job.n_exchanges, 2), _i32)
+    network = array_at(job.network, (job.n_exchanges, _TWO), _i32)
     how = (job.method, array_at(job.factors, (job.n_frames + 1,), _f64))
-    return _combine(source, job.size, network, array_at(job.limits, (2,), _f64), how, _planes(job), _workspace(job))
+    return _combine(source, job.size, network, array_at(job.limits, (_TWO,), _f64), how, _planes(job), _workspace(job))
 
 
 @compiled
@@ -179,7 +65,7 @@ def _planes(job: Any) -> tuple[Any, ...]:
         array_at(job.rejected_low, (counts,), _u16),
         array_at(job.rejected_high, (counts,), _u16),
         array_at(job.flags, (counts,), _u8),
-        array_at(job.frames, (3, job.n_frames), _i64),
+        array_at(job.frames, (_THREE, job.n_frames), _i64),
     )
 
 
@@ -194,13 +80,13 @@ def _workspace(job: Any) -> tuple[Any, ...]:
     tile = sums + _u64(4 * 5 * WIDTH)
     settled = tile + _u64(2 * WIDTH * n)
     return (
-        array_at(tile, (n, WIDTH), _u16),
+        array_at(tile, (n, _WIDTH), _u16),
         array_at(column, (n,), _i32),
         array_at(values, (n,), _f64),
-        array_at(total, (WIDTH,), _i32),
-        array_at(sums, (5, WIDTH), _f32),
-        array_at(squares, (WIDTH,), _f64),
-        array_at(settled, (WIDTH,), np.bool_),
+        array_at(total, (_WIDTH,), _i32),
+        array_at(sums, (_FIVE, _WIDTH), _f32),
+        array_at(squares, (_WIDTH,), _f64),
+        array_at(settled, (_WIDTH,), np.bool_),
     )
 
 
@@ -246,15 +132,15 @@ def _combine(
     for first in range(0, size, WIDTH):
         width = min(WIDTH, size - first)
         for k in range(n):
-            _load(addresses[k] + _u64(2 * first), width, swapped, tile[k])
-        _add(tile, total)
-        _sort(tile, network)
-        _keep_all(tile, total, width, how[0], signal[first:])
+            load(addresses[k] + _u64(2 * first), width, swapped, tile[k])
+        add_up(tile, total)
+        sort(tile, network)
+        keep_all(tile, total, width, how[0], signal[first:])
         if std_error.size:
-            _spread_all(tile, total, width, how[1][n], (squares, std_error[first:]))
+            spread_all(tile, total, width, how[1][n], (squares, std_error[first:]))
         if not screens:
             continue
-        _screen(tile, total, limits, settled, sums)
+        screen(tile, total, limits, settled, sums)
         for p in range(width):
             if not settled[p]:
                 for k in range(n):
@@ -274,8 +160,8 @@ def sorted_columns(
     for first in range(0, size, WIDTH):
         width = min(WIDTH, size - first)
         for k in range(n):
-            _load(addresses[k] + _u64(2 * (start + first)), width, swapped, tile[k])
-        _sort(tile, network)
+            load(addresses[k] + _u64(2 * (start + first)), width, swapped, tile[k])
+        sort(tile, network)
         for p in range(width):
             for k in range(n):
                 columns[first + p, k] = tile[k, p]

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from workbench.errors import InputError, NotMeasurableError
-from workbench.frames.frame_files import whole_frames
+from workbench.frames.stack_files import whole_frames
 from workbench.stack.noise_evaluation import mrs_noise
 from workbench.stack.scale_estimators import levels_of, location_and_scale_of_levels
 from workbench.threads import in_threads, processors

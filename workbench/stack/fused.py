@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.frames.frame_files import whole_frames
+from workbench.frames.stack_files import whole_frames
 from workbench.stack.power_sums import StackSums
 from workbench.stack.streamed import gross_shifts
-from workbench.threads import processors
+from workbench.threads import in_threads, processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,9 +137,9 @@ def _in_parts(work: Callable[[int, int], Any], frames: list[NDArray[np.int16]], 
     def unmap(_: int) -> None:
         frames.pop()
 
-    with ThreadPoolExecutor(min(threads or processors(), len(starts))) as pool:
-        found = list(pool.map(lambda start: work(start, min(start + _PART, size)), starts))
-        list(pool.map(unmap, range(len(frames))))
+    n_threads = min(threads or processors(), len(starts))
+    found = list(in_threads(lambda start: work(start, min(start + _PART, size)), starts, n_threads))
+    list(in_threads(unmap, range(len(frames)), n_threads))
     return found
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     Column = NDArray[np.int32]
     Run = tuple[Any, Any]
 
-__all__ = ["finish", "settle", "spread", "swap", "tally", "tally_outside"]
+__all__ = ["CLAMP", "WINSORIZED", "finish", "settle", "spread", "swap", "tally", "tally_outside"]
 
 MEAN, MEDIAN, SUM, MINIMUM, MAXIMUM = (METHODS.index(name) for name in ("mean", "median", "sum", "min", "max"))
 
 _u16, _i64, _f64 = np.uint16, np.int64, np.float64
 _HALF = _u16(0x8000)  # what FITS, which knows no unsigned 16-bit integers, takes off every value
-_WINSORIZED, _CLAMP, _STEADY = 1.134, 1.5, 0.0005  # the rule's numbers
+WINSORIZED, CLAMP, _STEADY = 1.134, 1.5, 0.0005  # the rule's numbers
 _MARGIN = 1e-7  # what a decision must be clear by; rounding comes to a tenth of it ...
 _LEAST = 2 * 0.1  # ... where the standard deviation, doubled, is no less [adu]
 _STEPS = 30  # ... and the steps are no more
@@ -83,8 +83,8 @@ def _stays(column: Column, run: Run, kept: Run, twice: Any, state: tuple[Any, An
     enough = farthest * (1 + _MARGIN)
     if not 0 < enough <= least:
         return False
-    squares, _ = _clamped(column, run, twice, _CLAMP * farthest, inside)
-    return bool(_WINSORIZED * _WINSORIZED * squares >= enough * enough * (run[1] - run[0] - 1))
+    squares, _ = _clamped(column, run, twice, CLAMP * farthest, inside)
+    return bool(WINSORIZED * WINSORIZED * squares >= enough * enough * (run[1] - run[0] - 1))
 
 
 @compiled
@@ -95,11 +95,11 @@ def _clip(column: Column, run: Run, sums: tuple[Any, Any], limits: tuple[float, 
     total, square = 2 * sums[0] - n * twice, 4 * sums[1] - 4 * twice * sums[0] + n * twice * twice
     inside, kept = (run[0], run[1], total, square), run
     sigma = np.sqrt((_f64(square) - _f64(total) * _f64(total) / n) / (n - 1))
-    least, per_square = sigma, _WINSORIZED * _WINSORIZED / (n - 1)
+    least, per_square = sigma, WINSORIZED * WINSORIZED / (n - 1)
     if n < len(column) and _stays(column, run, kept, twice, (least, inside), limits):
         return run
     for i in range(1, _STEPS + 1):
-        squares, inside = _clamped(column, run, twice, _CLAMP * least, inside)
+        squares, inside = _clamped(column, run, twice, CLAMP * least, inside)
         now = np.sqrt(squares * per_square)
         if inside[3] == 0 and now < _SHRINKS * least:
             return run

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import re
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from workbench.errors import InputError
+from workbench.frames.whole_file import whole_file
 from workbench.stack.code_folder import code_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -30,11 +34,14 @@ __all__ = ["MachineCode"]
 
 _SYMBOL = "loop"
 _FROM_C = frozenset({"memcpy", "memmove", "memset", "sqrt", "fma"})  # what loops may call of the C library
+_NEVER_CALLED = re.compile(r"Py[A-Z_]\w*|numba_\w+|NRT_Free|NRT_MemInfo_call_dtor")  # by what does not raise
 _DIGEST = hashlib.sha256().digest_size
 
 
 class MachineCode:
     """A loop of the workbench, compiled when it is first called on a machine, and read from the disk from then on.
+
+    Calling it raises TypeError where the record is of another type, or the loop cannot be kept.
 
     Parameters
     ----------
@@ -80,8 +87,9 @@ class MachineCode:
         """Return where the code is kept that this processor runs, made by these versions of its compilers."""
         folder = code_folder()
         features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvm.get_default_triple()
-        # each Numba has an llvmlite of its own, so that one version stands for both
-        made_by = hashlib.sha256(repr((*features, llvmlite.__version__)).encode()).hexdigest()[:12]
+        compilers = llvmlite.__version__, version("numba")  # which is not imported for it
+        loop = self._module, self._name, self._record.descr
+        made_by = hashlib.sha256(repr((*features, *compilers, *loop)).encode()).hexdigest()[:12]
         return None if folder is None else folder / f"{self._name}-{made_by}.code"
 
     def _compile(self, machine: llvm.TargetMachine) -> bytes:
@@ -92,7 +100,7 @@ class MachineCode:
         loop = cfunc(signature, error_model="numpy")(written)
         module = llvm.parse_assembly(loop.inspect_llvm())
         module.get_function(loop.native_name).name = _SYMBOL
-        module.link_in(llvm.parse_assembly(_stubs(module)))
+        module.link_in(llvm.parse_assembly(_stubs(self._name, module)))
         module.verify()
         code: bytes = machine.emit_object(module)
         return code
@@ -108,14 +116,18 @@ def _machine() -> llvm.TargetMachine:
     )
 
 
-def _stubs(module: llvm.ModuleRef) -> str:
+def _stubs(name: str, module: llvm.ModuleRef) -> str:
     """Write what stands in for Python, which a loop calls where it raises: these do not, and would end the process."""
     missing = [one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")]
+    stubs = sorted({*missing} - _FROM_C)
+    unknown = [one for one in stubs if not _NEVER_CALLED.fullmatch(one)]
+    if unknown:
+        raise TypeError(f"{name} calls {', '.join(unknown)}: a kept loop makes no arrays and needs no library")
     return "\n".join(
         [
             "declare void @llvm.trap()",
-            *(f"define void @{name}() {{ call void @llvm.trap() unreachable }}" for name in {*missing} - _FROM_C),
-            *(f"@{one.name} = global ptr null" for one in module.global_variables if one.is_declaration),
+            *(f'define void @"{one}"() {{ call void @llvm.trap() unreachable }}' for one in stubs),
+            *(f'@"{one.name}" = global ptr null' for one in module.global_variables if one.is_declaration),
         ]
     )
 
@@ -136,7 +148,5 @@ def _keep(code: bytes, file: Path | None) -> None:
     """Write code whole or not at all; where that fails, the next process compiles once more."""
     if file is None:
         return
-    with suppress(OSError), NamedTemporaryFile(dir=file.parent, delete=False) as part:
-        part.write(hashlib.sha256(code).digest() + code)
-        part.close()
-        Path(part.name).replace(file)
+    with suppress(InputError), whole_file(file) as part:
+        part.write_bytes(hashlib.sha256(code).digest() + code)

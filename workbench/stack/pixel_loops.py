@@ -58,7 +58,7 @@ _pointer_to = cast("Callable[[Any], Any]", intrinsic(_pointer))
 
 
 @compiled_in_any_order
-def array_at(address: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def array_at(address: Any, shape: tuple[Any, ...], dtype: Any) -> NDArray[Any]:
     """Give the array that begins at an address, row after row."""
     return carray(_pointer_to(address), shape, dtype)
 

@@ -131,7 +131,7 @@ def _bands(client: Client, stack: xr.DataArray, plan: Plan, mask: Mask) -> Itera
             yield rows, client.submit(_files_band, job, rows, _sent(client, mask.band(rows)), pure=False)
     elif stack.chunks is None:
         for rows in rows_of:
-            band = stack.isel(y=rows).to_numpy().reshape(plan.n_frames, -1)
+            band = np.ascontiguousarray(stack.isel(y=rows).to_numpy().reshape(plan.n_frames, -1))
             yield (
                 rows,
                 client.submit(combine_values, _sent(client, band), _sent(client, mask.band(rows)), plan, pure=False),
@@ -157,7 +157,7 @@ def _files_band(job: tuple[Sequence[FrameSource], Plan], rows: slice, missing: B
 
 
 def _block_band(block: NDArray[Any], missing: BoolArray | None, plan: Plan) -> Planes:
-    return combine_values(block.reshape(plan.n_frames, -1), missing, plan)
+    return combine_values(np.ascontiguousarray(block.reshape(plan.n_frames, -1)), missing, plan)
 
 
 def _statistics_of(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from workbench.frames.source import FrameSource
 
-__all__ = ["FrameFiles", "whole_frames"]
+__all__ = ["StackFiles", "whole_frames"]
 
 # a band of this size costs a few milliseconds to read: far more than dask's half a millisecond per task
 _BAND_BYTES = 8 * 2**20
@@ -29,7 +29,7 @@ _ORIGIN = "frames"  # key of a stack's encoding, where xarray keeps what it know
 
 
 @dataclass(frozen=True)
-class FrameFiles:
+class StackFiles:
     """Frames that fit one stack, for whoever reads the files without dask, which takes a while to import.
 
     Parameters
