@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.stack.combine import Combination, combine
     from workbench.stack.recipe import Recipe
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Combination",
     "Measurement",
