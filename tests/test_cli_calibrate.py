@@ -1,5 +1,6 @@
 """``workbench calibrate``: what it prints, what it refuses, what it leaves out, and how it goes on after a stop."""
 
+import errno
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from workbench.camera.session import open_dataset
 from workbench.cli import main
 from workbench.stack.rejection_methods import WinsorizedSigmaClip
 
+LOCK = ".night.lock"  # stays after a run
 COUNTS = {"light": 5, "dark/dark_600s": 5, "flat": 4, "darkflat": 4}
 
 
@@ -54,6 +56,10 @@ def lights_of(night):
 
 def hashes(out):
     return {one.relative_to(out).as_posix(): one.read_bytes() for one in sorted(out.rglob("*.fits*"))}
+
+
+def hidden(out):
+    return [one.name for one in out.rglob(".*") if one.name != LOCK]
 
 
 def test_it_says_what_goes_with_what_and_what_came_of_it(capsys, night, tmp_path):
@@ -325,7 +331,7 @@ def test_packed_lights_hold_the_same_pixels(capsys, night, tmp_path):
     assert fits.getheader(small, "SCI")["OBJECT"] == "Simulated nebula"
     images = [fits.getdata(tmp_path / kind / "Simulated_nebula_H-alpha.fits") for kind in ("plain", "packed")]
     np.testing.assert_array_equal(*images)
-    assert not list((tmp_path / "packed" / "calibrated").glob(".*"))
+    assert not hidden(tmp_path / "packed")
     assert calibrate(capsys, night, "-o", tmp_path / "packed", "--gain", "0.03", "--compress")["made"] == []
     assert len(packed["made"]) == 14
 
@@ -339,14 +345,40 @@ def test_registered_lights_are_named_as_calibrated_ones(capsys, night, tmp_path)
 def test_what_a_run_left_half_written_is_gone_after_the_next(capsys, night, tmp_path):
     out = tmp_path / "out"
     calibrate(capsys, night, "-o", out)
-    left = ["calibrated/.light_600s_-20C_003.fits", "calibrated/..light_600s_-20C_003.fits.4711.part"]
+    left = ["calibrated/.light_600s_-20C_003.fits.4711.part", "calibrated/..light_003.fits.4711.part.4711.part"]
     left += ["registered/.gone_c_r.fits.fz.4711.part", "masters/.master.fits.4711.part", ".night.json.4711.part"]
     for name in left:
         (out / name).write_bytes(b"half")
-    (out / "calibrated" / "notes.txt").write_text("mine")
     calibrate(capsys, night, "-o", out)
-    assert not list(out.rglob(".*"))
-    assert (out / "calibrated" / "notes.txt").exists()
+    assert not hidden(out)
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    (tmp_path / "Downloads").mkdir()
+    (tmp_path / "calibrated").mkdir()
+    names = ["Downloads/.film.mkv.part", "Downloads/.film.mkv.4711.part", ".film.mkv.part", "calibrated/.x.part"]
+    names += ["calibrated/.mine.fits", "calibrated/notes.txt", "calibrated/x.4711.part"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with results_folder(tmp_path):
+        assert all((tmp_path / name).exists() for name in names)
+
+
+def test_a_folder_that_cannot_be_locked_is_not_swept(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    part = tmp_path / ".night.json.4711.part"  # another run may be writing it
+    part.write_text("half")
+    with results_folder(tmp_path):
+        assert part.exists()
+
+
+def test_a_lock_that_cannot_be_opened_is_one_line(capsys, night, tmp_path):
+    (tmp_path / "out" / LOCK).mkdir(parents=True)
+    said = refusal(capsys, night, "-o", tmp_path / "out").splitlines()[-1]
+    assert said == f"{tmp_path / 'out'}: cannot be written (Is a directory); choose a folder that you may write"
 
 
 def test_two_runs_do_not_work_in_one_folder(capsys, night, tmp_path):
@@ -374,10 +406,49 @@ def test_flats_with_dead_pixels_say_how_many_are_masked(capsys, night, tmp_path)
             units[0].data[10, 10:15] = dark[0].data[10, 10:15]
     said = calibrate(capsys, night, "-o", tmp_path / "out")
     (one,) = [one for one in said["problems"] if one["file"] == "masters/master_flat_H-alpha.fits"]
-    assert one["rule"] == "5 of its pixels have less than 5% of the mean response, or than 5 times its standard error"
+    assert one["rule"] == "5 of its pixels have less than 5 % of the mean response, or than 5 times its standard error"
     assert one["action"] == "masked: lights have no value there"
     header = fits.getheader(tmp_path / "out" / "calibrated" / "light_600s_-20C_001_c.fits")
     assert header["NMASKED"] == 5
+    assert header.comments["NMASKED"] == "NaN: flat below 5 % of its mean or 5 errors"
+
+
+def test_lights_are_made_anew_where_flats_are_masked_by_another_rule(capsys, night, tmp_path, monkeypatch):
+    first = calibrate(capsys, night, "-o", tmp_path / "out")
+    monkeypatch.setattr("workbench.calibrate.night_lights.LEAST_SURE", 6.0)
+    again = calibrate(capsys, night, "-o", tmp_path / "out")
+    assert set(again["made"]) >= {one for one in first["made"] if one.startswith("calibrated/")}
+    assert not [one for one in again["made"] if one.startswith("masters/")]
+
+
+def test_lights_that_were_moved_are_called_as_they_are_now(capsys, night, tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.calibrate.integrate.FEWEST_TELLING", 1000)
+    first = calibrate(capsys, night, "-o", tmp_path / "out")
+    (night / "light").rename(night / "light_Ha")
+    again = calibrate(capsys, night, "-o", tmp_path / "out")
+    image = "Simulated_nebula_H-alpha.fits"
+    assert again["made"] == [image]  # whose header names them
+    ((before, one),) = zip(first["images"].values(), again["images"].values(), strict=True)
+    reference = before["reference"].replace("light/", "light_Ha/")
+    assert (one["reference"], one["level_of"]) == (reference, reference)
+    header = fits.getheader(tmp_path / "out" / image)
+    assert header["REGREF"] == reference
+    assert "light/" not in "".join(header["HISTORY"])
+    assert sum("its brightness is not measured" in one["rule"] for one in again["problems"]) == 4  # not the reference
+    page = (tmp_path / "out" / "night.html").read_text()
+    assert page.count("1, exactly") == 1
+    assert "not integrated" not in page
+
+
+def test_a_reference_that_was_renamed_is_named_in_headers_as_it_is_now(capsys, night, tmp_path):
+    first = calibrate(capsys, night, "-o", tmp_path / "out")
+    reference = Path(next(iter(first["images"].values()))["reference"]).name
+    (night / "light" / reference).rename(night / "light" / "best.fits")
+    calibrate(capsys, night, "-o", tmp_path / "out")
+    registered = sorted((tmp_path / "out" / "registered").glob("*.fits"))
+    assert len(registered) == 6  # that of the name before is still there
+    names = [fits.getheader(one)["REGREF"] for one in registered if not one.name.startswith(reference[:-5])]
+    assert names == ["best"] * 5
 
 
 def test_the_help_says_every_default(capsys):
@@ -433,12 +504,12 @@ def test_a_run_that_is_stopped_leaves_whole_files_and_the_next_goes_on(capsys, n
     _, said = process.communicate(timeout=120)
     if how == signal.SIGINT:
         assert (process.returncode, said.splitlines()[-1]) == (130, "stopped")
-        assert not list(out.rglob(".*"))
+        assert not hidden(out)
     for file in hashes(out):
         with fits.open(out / file, checksum=True) as units:
             units.verify("exception")
     again = calibrate(capsys, night, "-o", out)
-    assert not list(out.rglob(".*"))
+    assert not hidden(out)
     assert "masters/master_flat_H-alpha.fits" in again["kept"]
     assert len(again["made"]) + len(again["kept"]) == 14
     calibrate(capsys, night, "-o", tmp_path / "other")

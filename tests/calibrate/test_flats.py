@@ -203,7 +203,7 @@ def test_the_limit_of_a_bayer_sensor_is_that_of_each_colour():
 def test_a_flat_that_is_dark_almost_all_over_is_none():
     flat = np.full(SHAPE, 10.0)
     flat[:20, :20] = 30_000
-    rule = "14960 of its 15360 pixels have less than 5% of the mean response, or than 5 times its standard error; "
+    rule = "14960 of its 15360 pixels have less than 5 % of the mean response, or than 5 times its standard error; "
     with pytest.raises(InputError, match=f"flat.fits: {rule}shoot flats that have light all over"):
         flat_field(as_master(flat, "flat", name="flat.fits", bias_inside=False))
 

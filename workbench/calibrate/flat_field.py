@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
     Plane = NDArray[Any]
 
-__all__ = ["LEAST_RESPONSE", "LEAST_SURE", "MASKED", "FlatField", "check_bias_of_flat", "flat_field"]
+__all__ = ["LEAST_RESPONSE", "LEAST_SURE", "MASKED", "MASKED_CARD", "FlatField", "check_bias_of_flat", "flat_field"]
 
 LEAST_RESPONSE = 0.05  # of the mean: what is darker would be brightened, with its noise, more than twenty times
 LEAST_SURE = 5.0  # standard errors of the flat itself: what is fainter would be more than a fifth off
-MASKED = f"less than {LEAST_RESPONSE:.0%} of the mean response, or than {LEAST_SURE:g} times its standard error"
+_SHARE = f"{100 * LEAST_RESPONSE:g} %"
+MASKED = f"less than {_SHARE} of the mean response, or than {LEAST_SURE:g} times its standard error"
+MASKED_CARD = f"NaN: flat below {_SHARE} of its mean or {LEAST_SURE:g} errors"  # as much as a card holds
 _MOST_MASKED = 0.5  # of the pixels: more without response are no flat
 _SAME_EXPOSURE = 0.1  # relative, between a flat and its darkflat; the dark signal of seconds is nothing
 _SHORT = 10.0  # s: below, the dark signal is small beside a flat's light

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from workbench import __version__
+from workbench.calibrate.flat_field import MASKED_CARD
 from workbench.calibrate.master_header import MADE_BY, text_card
 from workbench.frames.formats import read_frame_file
 from workbench.frames.identity import datasum
@@ -145,7 +146,7 @@ def _facts(calibration: Calibration) -> dict[str, tuple[Any, str]]:
     if calibration.flat is not None:
         status += "F"
         facts["FLATFILE"] = _named(calibration.flat.name)
-        facts["NMASKED"] = (calibration.flat.n_masked, "NaN: flat below 5 % of its mean or 5 errors")
+        facts["NMASKED"] = (calibration.flat.n_masked, MASKED_CARD)
     facts["DARKK"] = (float(f"{calibration.k:.7g}"), "factor of the dark above bias")
     facts["PEDESTAL"] = (calibration.pedestal, "[adu] added to all pixels")
     facts["NNEGATIV"] = (0, "pixels below 0")

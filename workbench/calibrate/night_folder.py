@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["check_out", "results_folder"]
 
 _FOLDERS = ("masters", "calibrated", "registered")
-_LEFT = ("*/.*.part", ".*.part", "calibrated/.*.fits")  # what is being written, and lights about to be packed
+_LEFT = re.compile(r"\..+\.\d+\.part")  # what whole_file and lights about to be packed are called
+_LOCK = ".night.lock"  # it stays: removed, two runs could each lock a file of that name
 
 
 def check_out(out: str | os.PathLike[str]) -> Path:
@@ -52,29 +54,42 @@ def results_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(folder, f"cannot be made ({error.strerror})", "choose a folder that you may write") from error
-    with _held(folder):
-        for left in [one for pattern in _LEFT for one in folder.glob(pattern)]:
-            with suppress(OSError):  # a folder that may not be written is named by what is written first
-                left.unlink()
+    with _held(folder) as held:
+        if held:  # else another run may be at work there
+            _sweep(folder)
         yield folder
 
 
+def _sweep(folder: Path) -> None:
+    for place in (folder, *(folder / name for name in _FOLDERS)):
+        for left in [one for one in place.glob(".*.part") if _LEFT.fullmatch(one.name)]:
+            with suppress(OSError):  # somebody else's
+                left.unlink()
+
+
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Lock a folder, where the system can, until the process ends however it does."""
+def _held(folder: Path) -> Iterator[bool]:
+    """Lock a folder, where the system can, until the process ends however it does; tell whether it is locked."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has none, and there files that are open cannot be removed
     except ImportError:
-        yield
+        yield False
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network folders know no locks
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                step = "wait until it has ended, or name another folder"
-                raise InputError(folder, "another run is at work there", step) from error
-        yield
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)  # network folders lock what may be written
+    except OSError as error:
+        raise InputError(
+            folder, f"cannot be written ({error.strerror})", "choose a folder that you may write"
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        except BlockingIOError as error:
+            step = "wait until it has ended, or name another folder"
+            raise InputError(folder, "another run is at work there", step) from error
+        except OSError:  # some network folders know no locks
+            held = False
+        yield held
     finally:
         os.close(handle)

@@ -53,9 +53,11 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
     """
     file = f"{name}.fits"
     options = {"recipe": shop.options.recipe.to_dict(), "compress": shop.options.compress}
-    why = shop.reasons[str(lights[0].facts["reference"])]
+    reference = str(lights[0].facts["reference"])
+    why = shop.reasons[reference]
+    names = [reference, *(one.light.plan.file for one in lights)]  # header and facts hold them
     told = [[one.facts[name] for name in ("factor", "factor_error")] + [one.light.facts["noise"]] for one in lights]
-    key = made_from("integrate", [options, told, why], [shop.record.sha256(one.file) for one in lights])
+    key = made_from("integrate", [options, told, why, names], [shop.record.sha256(one.file) for one in lights])
     facts = shop.known(file, key)
     if facts is not None:
         return facts
@@ -83,7 +85,7 @@ def integrate_target(shop: Workshop, name: str, lights: list[Registered]) -> dic
         key,
         {
             "n_lights": len(lights),
-            "reference": str(lights[0].facts["reference"]),
+            "reference": reference,
             "reference_reason": why,
             "level_of": lights[_reference(lights)].light.plan.file,
             "total_exposure": float(rows["exposure"].sum()),

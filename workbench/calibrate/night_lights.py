@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.calibrate.flat_field import flat_field
+from workbench.calibrate.flat_field import LEAST_RESPONSE, LEAST_SURE, flat_field
 from workbench.calibrate.light_files import write_light
 from workbench.calibrate.lights import default_calibration, matched_calibration
+from workbench.calibrate.made_master import middle_of
 from workbench.calibrate.night_files import header_of, name_of, pack
 from workbench.calibrate.night_record import made_from, sha256_of
 from workbench.calibrate.night_scaling import scale_of
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate_light", "look_for_stars", "prepare"]
 
-_WINDOW = 2048  # pixels a side of what the noise is evaluated on
 _LARGE = 6_000_000  # pixels of a frame, from where on stars are looked for in bins of 2 x 2
 _PILED = 3  # pixels at the very highest value, from where on that is saturation
 _FLAT_TOP = 0.8  # of saturation: stars that reach it have no centre that can be trusted
@@ -53,6 +54,7 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
     told |= {
         "overscan": light.overscan.places if light.overscan else None,
         "scaled": light.scaling.by if light.scaling else None,
+        "masked_below": [LEAST_RESPONSE, LEAST_SURE] if light.flat else None,
     }
     inputs = [sha256_of(shop.out / light.row["path"]), *masters]
     key = made_from("calibrate", told, inputs)
@@ -63,7 +65,7 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
     pixels = source.read()
     calibration, scale = _calibration_of(shop, light, pixels)
     errors = None if options.gain is None else ErrorModel(options.gain)
-    plain = shop.out / (f"calibrated/.{light.name}.fits" if options.compress else file)
+    plain = shop.out / (f"calibrated/.{light.name}.fits.{os.getpid()}.part" if options.compress else file)
     header = header_of(light.row)
     written = write_light(source, plain, calibration, header=header, overscan=light.overscan, errors=errors)
     values = read_frame_file(plain).source.read()
@@ -74,7 +76,7 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
             plain.unlink(missing_ok=True)
     saturation = _saturation(pixels, calibration, _overscan_level(pixels, light))
     stars = shop.stars[file] = look_for_stars(values, saturation)
-    middle = _middle(values)
+    middle = middle_of(values)
     facts = {
         "n_stars": len(stars),
         "fwhm": float(stars["fwhm"].median()) if len(stars) else None,
@@ -144,8 +146,3 @@ def _saturation(pixels: NDArray[Any], calibration: Calibration, level: float) ->
 def look_for_stars(values: NDArray[np.float32], saturation: float | None) -> pd.DataFrame:
     """Find the stars of a calibrated light, in bins of 2 x 2 pixels where it is large."""
     return find_stars(values, bin=2 if values.size > _LARGE else 1, saturation=saturation)
-
-
-def _middle(plane: NDArray[Any]) -> NDArray[Any]:
-    starts = (max(size - _WINDOW, 0) // 4 * 2 for size in plane.shape)  # even: colours stay in their places
-    return plane[tuple(slice(start, start + _WINDOW) for start in starts)]

@@ -68,11 +68,12 @@ def register_light(
     options = shop.options
     inputs = [shop.record.sha256(one.file) for one in (light, reference)]
     exposures = float(light.plan.row["exposure"]), float(reference.plan.row["exposure"])
-    told = {"kernel": options.kernel, "clamping": options.clamping, "compress": options.compress}
-    key = made_from("register", told | {"exposures": [str(one) for one in exposures]}, inputs)
+    told: dict[str, Any] = {"kernel": options.kernel, "clamping": options.clamping, "compress": options.compress}
+    told |= {"exposures": [str(one) for one in exposures], "reference": reference.plan.name}  # REGREF names it
+    key = made_from("register", told, inputs)
     facts = shop.record.known(file, key)
     if facts is not None:
-        return file, key, facts, False
+        return file, key, facts | {"reference": reference.plan.file}, False  # it may be called otherwise by now
     values = read_frame_file(shop.out / light.file).source.read()
     shape = read_frame_file(shop.out / reference.file).source.shape
     stars, reference_stars = stars_of(shop, light), stars_of(shop, reference)
