@@ -205,9 +205,11 @@ def _lights(night: Night, lights: list[Calibrated], image: Image | None) -> Html
 def _scale(facts: dict[str, Any]) -> str:
     if facts["k"] is None:
         return ""
-    if facts["k_error"]:
-        return f", dark x {with_error(facts['k'], facts['k_error'])}"
-    return f", dark x {facts['k']:.4g}, exactly: the ratio of the exposures"
+    if facts["k_error"] is None:
+        return f", dark x {facts['k']:.4g}; its error is not known"
+    if facts["k_error"] == 0:
+        return f", dark x {facts['k']:.4g}, exactly: the ratio of the exposures"
+    return f", dark x {with_error(facts['k'], facts['k_error'])}"
 
 
 def _registration(facts: dict[str, Any] | None, file: str) -> tuple[str, str]:
