@@ -1,6 +1,7 @@
 """Calibrated lights in files: the same pixels as in memory, sums that hold, whole or not at all."""
 
 import shutil
+import tracemalloc
 from threading import Barrier
 
 import numpy as np
@@ -9,6 +10,7 @@ from astropy.io import fits
 
 from workbench.calibrate.light_files import write_light, write_lights
 from workbench.calibrate.lights import default_calibration, matched_calibration
+from workbench.calibrate.master_frame import as_master
 from workbench.calibrate.uncertainty import ErrorModel, light_sigma
 from workbench.errors import FrameError, InputError
 from workbench.frames import whole_file
@@ -81,6 +83,21 @@ def test_uncertainties_stand_behind_the_image(source, tmp_path):
         assert units["ERR"].data.shape == (1, *SHAPE)
         assert np.array_equal(units["ERR"].data[0], light_sigma(PIXELS, calibration, ErrorModel(0.5)))
         assert units["ERR"].header["BUNIT"] == "adu"
+
+
+def test_uncertainties_take_little_memory(write_fits, tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.calibrate.uncertainty._BAND", 2**14)
+    monkeypatch.setattr("workbench.calibrate.light_files._BAND", 2**14)
+    shape = (1024, 1024)
+    dark = as_master(np.full(shape, 1000.0), "dark", std_error=np.full(shape, 2.0, np.float32), n_kept=20)
+    light = read_frame_file(write_fits("large.fits", np.full(shape, 1200, np.uint16))).source
+    calibration = matched_calibration(dark, np.ones(shape))
+    write_light(light, tmp_path / "c.fits", calibration, errors=ErrorModel(0.5))  # the master is looked at once
+    tracemalloc.start()
+    write_light(light, tmp_path / "c.fits", calibration, errors=ErrorModel(0.5))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 6 * light.shape[0] * light.shape[1]
 
 
 @pytest.mark.parametrize("name", ["l.fits.gz", "l.fits.fz", "float.fits"])

@@ -11,7 +11,8 @@ import pytest
 from workbench.calibrate import night, night_steps
 from workbench.calibrate.night_reference import reference_of
 from workbench.calibrate.night_registration import brightness_problem
-from workbench.calibrate.night_steps import lights_at_a_time
+from workbench.calibrate.night_scaling import Scaling
+from workbench.calibrate.night_steps import NightOptions, lights_at_a_time
 
 
 def light(file="a.fits", shape=(440, 582), exposure=600.0, **facts):
@@ -26,6 +27,23 @@ def test_large_lights_are_worked_on_fewer_at_a_time(monkeypatch, shape, threads)
     monkeypatch.setattr(night_steps, "processors", lambda: 32)
     assert lights_at_a_time([light(shape=(10, 10)).plan, light(shape=shape).plan]) == threads
     assert threads == 1 or threads * shape[0] * shape[1] * 18 <= 1.5 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("options", "by", "bytes_each"),
+    [
+        ({}, None, 18),
+        ({"gain": 0.5}, "exposure", 18),
+        ({"gain": 0.5, "compress": True}, None, 22),
+        ({}, "hot-pixels", 36),
+        ({"gain": 0.5, "compress": True}, "noise", 60),
+    ],
+)
+def test_what_takes_more_memory_is_done_to_fewer_lights(monkeypatch, options, by, bytes_each):
+    monkeypatch.setattr(night_steps, "processors", lambda: 99)
+    one = light(shape=(3520, 4656)).plan
+    one.scaling = Scaling(by) if by else None
+    assert lights_at_a_time([one], NightOptions(**options)) == 3 * 2**29 // (3520 * 4656 * bytes_each)
 
 
 def test_lights_are_registered_so_many_at_a_time_by_all_processors(monkeypatch):

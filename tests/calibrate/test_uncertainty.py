@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import ndimage
 
+from workbench.calibrate.frame_variance import temporal_variance
 from workbench.calibrate.lights import calibrate_default, calibrate_matched, default_calibration, matched_calibration
 from workbench.calibrate.master_frame import as_master
-from workbench.calibrate.uncertainty import ErrorModel, light_sigma, temporal_variance
+from workbench.calibrate.uncertainty import ErrorModel, light_sigma
 from workbench.camera.sensor import Camera, Sensor
 from workbench.errors import InputError
 from workbench.frames.catalogue import catalogue
@@ -16,6 +18,7 @@ from workbench.frames.load import load_stack
 from workbench.stack.combine import combine
 
 FAR = 8.0  # pixels from a star
+MASTERS = (("bias", 100.0), ("dark", 300.0))
 
 
 def spread(pulls):
@@ -155,6 +158,30 @@ def test_masters_that_tell_no_noise_are_refused(facts, said):
     with pytest.raises(InputError) as caught:
         light_sigma(np.full((8, 8), 5.0), matched_calibration(dark), ErrorModel(1.0))
     assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("bayer_pattern", [None, "RGGB"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 65])
+def test_they_are_the_same_in_bands(monkeypatch, bayer_pattern, rows):
+    rng, shape = np.random.default_rng(2), (65, 70)
+    facts = {"std_error": rng.gamma(9.0, 1.0, shape), "n_kept": 20, "bayer_pattern": bayer_pattern}
+    bias, dark = (as_master(level + rng.normal(0, 1, shape), kind, **facts) for kind, level in MASTERS)
+    light, calibration = 400 + rng.normal(0, 30, shape), default_calibration(bias, dark, 0.37, np.ones(shape))
+    whole = light_sigma(light, calibration, ErrorModel(0.5))
+    monkeypatch.setattr("workbench.calibrate.uncertainty._BAND", rows * shape[1])
+    assert np.array_equal(light_sigma(light, calibration, ErrorModel(0.5)), whole)
+
+
+def test_the_means_around_pixels_are_those_of_each_colour_mirrored_at_the_edges(monkeypatch):
+    monkeypatch.setattr("workbench.calibrate.uncertainty._BAND", 3 * 9)
+    light = 1e4 * (1 + np.random.default_rng(4).random((8, 9)))
+    facts = {"std_error": np.full(light.shape, 1e-6), "n_kept": 20, "bayer_pattern": "RGGB"}
+    dark = as_master(np.full(light.shape, 100.0), "dark", **facts)
+    sigma = light_sigma(light + 100, matched_calibration(dark), ErrorModel(1e-4))  # so noisy that nothing stands out
+    for place in np.ndindex(2, 2):
+        colour = tuple(slice(start, None, 2) for start in place)
+        mean = ndimage.uniform_filter(light[colour], 3, mode="mirror")
+        assert np.allclose(sigma[colour] ** 2, mean / 1e-4, rtol=1e-5)
 
 
 def test_a_gain_that_is_none_is_refused():

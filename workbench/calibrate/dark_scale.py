@@ -105,12 +105,12 @@ def noise_scale(
     reference program thresholds the dark before and keeps values above the threshold, not their excess: its k is low.
     The error follows from the residuals themselves (a sandwich estimate, Huber 1981, chapter 7).
     """
-    u, v = (starlet(image, 1)[0].astype(np.float64).ravel() for image in (light, dark))
-    noise = _MAD * float(np.median(np.abs(v))) if dark_noise is None else 0.89 * dark_noise
+    u, v = (starlet(image, 1)[0] for image in (light, dark))
+    noise = _MAD * float(np.median(np.abs(v.astype(np.float64)))) if dark_noise is None else 0.89 * dark_noise
     reach = np.full((5, 5), fill_value=True)  # of the layer's kernel
     saturated = ndimage.binary_dilation(dark > brightest, reach)
-    used = (v > _STANDS_OUT * noise) & ~saturated.ravel()
-    return _fitted(u[used], v[used], "least noise of the finest detail")
+    used = (v > np.float64(_STANDS_OUT * noise)) & ~saturated
+    return _fitted(u[used].astype(np.float64), v[used].astype(np.float64), "least noise of the finest detail")
 
 
 def hot_pixel_scale(light: FloatArray, dark: FloatArray, *, brightest: float = np.inf) -> DarkScale:

@@ -10,13 +10,12 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 from tqdm import tqdm
 
-from workbench.calibrate.light_header import begun_header, filled_header, light_header
+from workbench.calibrate.light_header import begun_header, errors_header, filled_header, light_header, summed_header
 from workbench.calibrate.light_rules import check_level, check_shape
 from workbench.calibrate.overscan import trimmed
-from workbench.calibrate.uncertainty import light_sigma
+from workbench.calibrate.uncertainty import sigma_bands
 from workbench.errors import InputError
 from workbench.frames.fits_header import BLOCK
 from workbench.frames.whole_file import whole_file
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
+    from astropy.io import fits
     from numpy.typing import NDArray
 
     from workbench.calibrate.calibration import Calibration
@@ -224,8 +224,7 @@ def _write(
         with part.open("wb", buffering=0) as file:
             told = _write_image(file, light, calibration, begun)
             if errors is not None:
-                file.seek(0, 2)
-                _write_all(file, _error_unit(light.rows(0, rows), calibration, errors))
+                _write_errors(file, light, calibration, errors)
     return told
 
 
@@ -243,12 +242,32 @@ def _write_image(file: BinaryIO, light: _Light, calibration: Calibration, begun:
         total += int(encode_floats(out.view(np.uint32).reshape(-1)))
         _write_all(file, out)
     _write_all(file, bytes(-4 * rows * columns % BLOCK))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
+    total = _folded(total)
     counts = below, below if calibration.clip else 0
     file.seek(0)
     _write_all(file, filled_header(begun, counts, total))
     return counts, total
+
+
+def _write_errors(file: BinaryIO, light: _Light, calibration: Calibration, errors: ErrorModel) -> None:
+    """Write the uncertainties behind the image, their header last, for it holds their sum."""
+    from workbench.calibrate.light_loops import encode_floats  # imports Numba  # noqa: PLC0415
+
+    begun, place, total = errors_header(light.shape), file.seek(0, 2), 0
+    file.seek(place + len(begun))
+    for band in sigma_bands(light.rows, light.shape, calibration, errors):
+        total += int(encode_floats(band.view(np.uint32).reshape(-1)))
+        _write_all(file, band)
+    _write_all(file, bytes(-4 * light.shape[0] * light.shape[1] % BLOCK))
+    file.seek(place)
+    _write_all(file, summed_header(begun, _folded(total)))
+
+
+def _folded(total: int) -> int:
+    """Return a sum in ones' complement of 32 bits."""
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
 
 
 def _write_all(file: BinaryIO, data: Any) -> None:
@@ -256,12 +275,3 @@ def _write_all(file: BinaryIO, data: Any) -> None:
     left = memoryview(data).cast("B")
     while left:
         left = left[file.write(left) :]
-
-
-def _error_unit(light: Plane, calibration: Calibration, errors: ErrorModel) -> bytes:
-    unit = fits.ImageHDU(light_sigma(light, calibration, errors)[np.newaxis], name="ERR")
-    unit.header["BUNIT"] = "adu"
-    unit.header["COMMENT"] = "uncertainty of the pixels in SCI, one standard deviation"
-    unit.add_checksum(when="of this data unit")
-    values = unit.data.astype(">f4").tobytes()
-    return bytes(unit.header.tostring().encode("ascii") + values + bytes(-len(values) % BLOCK))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.frames.overscan import Overscan
     from workbench.frames.source import FrameSource
 
-__all__ = ["begun_header", "filled_header", "light_header"]
+__all__ = ["begun_header", "errors_header", "filled_header", "light_header", "summed_header"]
 
 _KEY = re.compile(r"[A-Z0-9_-]{1,8}")
 # of the stored array, or no longer true of calibrated pixels
@@ -124,10 +124,26 @@ def filled_header(begun: bytes, counts: tuple[int, int], total: int) -> bytes:
         DATASUM of the image.
     """
     unit = begun
-    for key, value in (("NNEGATIV", f"{counts[0]:20}"), ("NCLIPPED", f"{counts[1]:20}"), ("DATASUM", f"'{total:<8}'")):
-        unit = _with_value(unit, key, value)
+    for key, value in zip(("NNEGATIV", "NCLIPPED"), counts, strict=True):
+        unit = _with_value(unit, key, f"{value:20}")
+    return summed_header(unit, total)
+
+
+def summed_header(unit: bytes, total: int) -> bytes:
+    """Fill in DATASUM, which is ``total``, and the CHECKSUM that follows."""
+    unit = _with_value(unit, "DATASUM", f"'{total:<8}'")
     checksum = _encoded(datasum(np.frombuffer(unit, np.uint8).copy(), total))
     return _with_value(unit, "CHECKSUM", f"'{checksum}'")
+
+
+def errors_header(shape: tuple[int, int]) -> bytes:
+    """Return the header of the uncertainties of a light of (rows, columns), sums to be filled in."""
+    header = fits.ImageHDU(np.broadcast_to(np.float32(0), (1, *shape)), name="ERR").header
+    header["BUNIT"] = "adu"
+    header["COMMENT"] = "uncertainty of the pixels in SCI, one standard deviation"
+    header["CHECKSUM"] = ("0" * 16, "of this data unit")
+    header["DATASUM"] = ("0", "of this data unit")
+    return bytes(header.tostring().encode("ascii"))
 
 
 def _with_value(unit: bytes, key: str, value: str) -> bytes:

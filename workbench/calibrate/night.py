@@ -149,7 +149,7 @@ def _run(plan: NightPlan, folder: Path, chosen: NightOptions, *, progress: bool)
 
 def _calibrate(shop: Workshop, plan: NightPlan) -> tuple[Calibrated, ...]:
     done = []
-    threads = lights_at_a_time(plan.lights)
+    threads = lights_at_a_time(plan.lights, shop.options)
     for light, file, facts in _each(shop, plan.lights, calibrate_light, lambda light: light.file, threads):
         done.append(Calibrated(light, file, facts))
     if not done:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.calibrate.flat_field import LEAST_RESPONSE, LEAST_SURE, flat_field
+from workbench.calibrate.frame_variance import frame_variance
 from workbench.calibrate.light_files import write_light
 from workbench.calibrate.lights import default_calibration, matched_calibration
 from workbench.calibrate.made_master import middle_of
@@ -17,6 +19,7 @@ from workbench.calibrate.night_scaling import scale_of
 from workbench.calibrate.overscan import overscan_levels, trimmed
 from workbench.calibrate.stars import find_stars
 from workbench.calibrate.uncertainty import ErrorModel
+from workbench.errors import InputError
 from workbench.frames.formats import read_frame_file
 from workbench.stack.noise_evaluation import mrs_noise
 
@@ -92,9 +95,12 @@ def calibrate_light(shop: Workshop, light: LightPlan) -> tuple[str, str, dict[st
 
 
 def prepare(shop: Workshop, lights: Iterable[LightPlan]) -> None:
-    """Read the masters once, before threads share them."""
+    """Read the masters once, and look at their noise, before threads share them."""
     for light in lights:
-        _calibration(shop, light)
+        calibration = _calibration(shop, light)
+        for _, master in calibration.masters if shop.options.gain is not None else ():
+            with suppress(InputError):  # which each of its lights will say
+                frame_variance(master)
 
 
 def _calibration(shop: Workshop, light: LightPlan) -> Calibration:
@@ -121,7 +127,7 @@ def _calibration_of(shop: Workshop, light: LightPlan, pixels: NDArray[Any]) -> t
     if light.scaling is None:
         return whole, None
     (_, bias), (_, dark) = whole.masters
-    values = pixels.astype(np.float64) if light.overscan is None else trimmed(pixels, light.overscan)
+    values = pixels if light.overscan is None else trimmed(pixels, light.overscan)
     exposures = float(light.row["exposure"]), float(light.dark.rows["exposure"].median())
     scale = scale_of(values, bias, dark, light.scaling.by, exposures)
     verdict = light.scaling.verdict

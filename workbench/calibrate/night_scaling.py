@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Scaling:
 
 
 def scale_of(
-    light: NDArray[np.float64], bias: MasterFrame, dark: MasterFrame, by: ScaleBy, exposures: tuple[float, float]
+    light: NDArray[Any], bias: MasterFrame, dark: MasterFrame, by: ScaleBy, exposures: tuple[float, float]
 ) -> DarkScale:
     """Find the factor of a dark.
 
@@ -84,12 +84,13 @@ def scale_of(
     scale = exposure_scale(*exposures)
     if by == "exposure":
         return scale
-    base = bias.signal.astype(np.float64)
-    above = dark.signal - base if dark.bias_inside else dark.signal.astype(np.float64)
+    base = bias.signal if dark.bias_inside else np.float32(0)
+    above = np.subtract(dark.signal, base, dtype=np.float64)
+    less = np.subtract(light, bias.signal, dtype=np.float64)
     brightest = _BRIGHTEST * float(np.nanmax(above))
     if by == "hot-pixels":
-        return hot_pixel_scale(light - base, above, brightest=brightest)
+        return hot_pixel_scale(less, above, brightest=brightest)
     noise = None
     if dark.std_error is not None and bias.std_error is not None:
         noise = float(np.hypot(np.nanmedian(dark.std_error), np.nanmedian(bias.std_error)))
-    return noise_scale(light - base, above, dark_noise=noise, brightest=brightest)
+    return noise_scale(less, above, dark_noise=noise, brightest=brightest)

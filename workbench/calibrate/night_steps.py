@@ -30,7 +30,10 @@ __all__ = ["NightOptions", "Workshop", "lights_at_a_time", "make_masters"]
 
 _LEFT_OUT = "left out"
 _MOST_BYTES = 3 * 2**29  # what the lights that are worked on at a time may take, beside the masters
-_LIGHT_BYTES = 18  # a pixel of a light, at most: searched for stars, resampled and packed
+# bytes a pixel of a light, at most, as measured
+_LIGHT_BYTES = 18  # searched for stars, resampled and packed
+_PACKED_ERRORS_BYTES = 22  # packed with its uncertainties
+_SCALING_BYTES = {"noise": 60, "hot-pixels": 36}  # a dark is scaled to it by its own pixels
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,25 @@ class Workshop:
         return facts
 
 
-def lights_at_a_time(lights: Iterable[LightPlan]) -> int:
-    """Return how many lights may be worked on at a time: one a processor, fewer where they would take over 1.5 GiB."""
-    largest = max(int(light.row["height"]) * int(light.row["width"]) for light in lights)
-    return max(1, min(processors(), _MOST_BYTES // (_LIGHT_BYTES * largest)))
+def lights_at_a_time(lights: Iterable[LightPlan], options: NightOptions | None = None) -> int:
+    """Return how many lights may be worked on at a time: one a processor, fewer where they would take over 1.5 GiB.
+
+    Parameters
+    ----------
+    lights
+        What is planned of each.
+    options
+        Where they are calibrated; None where they are registered.
+    """
+    largest = max(int(light.row["height"]) * int(light.row["width"]) * _bytes(light, options) for light in lights)
+    return max(1, min(processors(), _MOST_BYTES // largest))
+
+
+def _bytes(light: LightPlan, options: NightOptions | None) -> int:
+    if options is None:
+        return _LIGHT_BYTES
+    errors = _PACKED_ERRORS_BYTES if options.gain is not None and options.compress else _LIGHT_BYTES
+    return max(errors, _SCALING_BYTES.get(light.scaling.by, 0) if light.scaling else 0)
 
 
 def make_masters(shop: Workshop, plans: Iterable[MasterPlan]) -> None:

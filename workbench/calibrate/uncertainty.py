@@ -11,30 +11,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage, special, stats
+from scipy import ndimage
 
+from workbench.calibrate.frame_variance import counts_of, frame_variance
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
     from workbench.calibrate.flat_field import FlatField
     from workbench.calibrate.lights import Calibration
-    from workbench.calibrate.master_frame import MasterFrame
 
     Plane = NDArray[Any]
     FloatPlane = NDArray[np.float64]
 
-__all__ = ["ErrorModel", "light_sigma", "temporal_variance"]
+__all__ = ["ErrorModel", "light_sigma", "sigma_bands"]
 
-_TILE = 32  # pixels on a side, over which the noise of normal pixels is alike
-_MAD = 1.4826
-_HOT = 8.0  # robust standard deviations above its tile, from where on a pixel is brighter by more than fixed pattern
-_ODD = 1e-4  # chance of a variance so much above what is expected: then it is the pixel's own, as of telegraph pixels
+_BAND = 2**18  # pixels that are worked on together
 _STANDS_OUT = 4.0  # standard deviations above its neighbours, from where on a pixel of a light is no background
-_FEWEST_HOT = 30  # pixels that tell how variance grows with brightness
-_FEWEST = 3  # frames, whose scatter says something of a pixel
-_MOST_PRIOR = 1e6  # degrees of freedom that stand for a prior that is exact
 
 
 @dataclass(frozen=True)
@@ -92,57 +88,60 @@ def light_sigma(light: Plane, calibration: Calibration, errors: ErrorModel) -> N
     and dark, because shot noise grows in proportion to what is scaled. S is the mean of 3 x 3 pixels (of one colour),
     or the pixel itself where it stands out: a pixel's own noise must not tell its uncertainty.
     """
-    signal = np.asarray(light, np.float64)
+    pixels = np.asarray(light)
+    out = np.empty(pixels.shape, np.float32)
+    start = 0
+    for band in sigma_bands(lambda low, top: pixels[low:top], pixels.shape, calibration, errors):
+        out[start : start + len(band)] = band
+        start += len(band)
+    return out
+
+
+def sigma_bands(
+    light: Callable[[int, int], Plane], shape: tuple[int, ...], calibration: Calibration, errors: ErrorModel
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the uncertainty of a calibrated light in bands of rows, from the first on; see :func:`light_sigma`.
+
+    Parameters
+    ----------
+    light
+        Returns pixels from one row to before another, as stored [adu].
+    shape
+        Rows and columns of the light.
+    calibration, errors
+        As for :func:`light_sigma`.
+    """
+    rows, columns = shape
+    step = 2 if any(master.bayer_pattern for _, master in calibration.masters) else 1
+    high = max(1, _BAND // columns)
+    for start in range(0, rows, high):
+        stop = min(start + high, rows)
+        low, top = max(0, start - step), min(rows, stop + step)  # neighbours of one colour besides
+        signal = light(low, top).astype(np.float64)
+        for weight, master in calibration.masters:
+            signal -= weight * master.signal[low:top]
+        around = _around(signal, range(start - low, stop - low), step)
+        yield _sigma(signal[start - low : stop - low], around, start, calibration, errors)
+
+
+def _sigma(
+    signal: FloatPlane, around: FloatPlane, start: int, calibration: Calibration, errors: ErrorModel
+) -> NDArray[np.float32]:
+    """Return the uncertainty of rows from ``start`` on, given their signal and its mean around each pixel."""
+    stop = start + len(signal)
     noise, masters = np.zeros(signal.shape), np.zeros(signal.shape)
-    shares = _shares(calibration)
-    for (weight, master), share in zip(calibration.masters, shares, strict=True):
-        signal = signal - weight * master.signal
-        variance = temporal_variance(master)
+    for (weight, master), share in zip(calibration.masters, _shares(calibration), strict=True):
+        variance = frame_variance(master).rows(start, stop)
         noise += share * variance
-        masters += weight**2 * variance / _counts(master)
+        masters += weight**2 * variance / counts_of(master, start, stop)
     noise = np.maximum(noise, 0.0)
-    bayer = any(master.bayer_pattern for _, master in calibration.masters)
-    expected = _background(signal, noise, errors.gain, step=2 if bayer else 1)
+    spread = np.sqrt(noise + np.maximum(around, 0.0) / errors.gain)
+    expected = np.where(signal - around > _STANDS_OUT * spread, signal, around)
     total = noise + np.maximum(expected, 0.0) / errors.gain + masters
     if calibration.flat is not None:
-        factor, relative = _response(calibration.flat)
+        factor, relative = _response(calibration.flat, slice(start, stop))
         total = factor**2 * (total + (expected * relative) ** 2)
     return np.sqrt(total).astype(np.float32)
-
-
-def temporal_variance(master: MasterFrame) -> FloatPlane:
-    r"""Return the variance of one frame of a master from frame to frame, pixel by pixel, shape (y, x) [adu2].
-
-    Raises
-    ------
-    InputError
-        When the master has no standard errors, no counts, fewer than three frames, or is no mean.
-
-    Notes
-    -----
-    The scatter of 20 frames tells the variance of a pixel within a third only. What is expected of a pixel is
-    therefore averaged in: the median variance of its tile, scaled to a mean, and for hot pixels the slope of variance
-    over brightness that they show themselves. Both are weighed by their degrees of freedom, those of the expectation
-    from how far variances scatter about it (Smyth 2004, empirical Bayes), except where a variance is larger than
-    chance allows: telegraph pixels keep their own.
-    """
-    if master.std_error is None or master.n_kept is None:
-        raise InputError(master.name, "has no standard errors of its pixels", "combine its frames with maps")
-    if master.method not in (None, "mean"):
-        rule = f"is a {master.method} of its frames, whose standard errors tell no variance of a frame"
-        raise InputError(master.name, rule, "combine them by their mean")
-    counts = _counts(master)
-    dof = float(np.median(counts)) - 1
-    if dof < _FEWEST - 1:
-        raise InputError(master.name, f"is made of {dof + 1:g} frames, which tell no noise", "combine 10 or more")
-    own = counts * np.square(master.std_error.astype(np.float64))
-    expected = _expected_variance(own, master.signal.astype(np.float64), dof)
-    known = np.isfinite(own)
-    ratio = np.divide(own, expected, out=np.ones_like(own), where=known & (expected > 0))
-    prior = _prior_dof(ratio, dof)
-    blended = (dof * ratio + prior) / (dof + prior) * expected
-    odd = ratio > stats.f.isf(_ODD, dof, prior)
-    return np.asarray(np.where(odd, own, blended), np.float64)
 
 
 def _shares(calibration: Calibration) -> tuple[float, ...]:
@@ -152,83 +151,31 @@ def _shares(calibration: Calibration) -> tuple[float, ...]:
     return (1.0,) * len(calibration.masters)
 
 
-def _counts(master: MasterFrame) -> FloatPlane:
-    return np.maximum(np.asarray(master.n_kept, np.float64), 1.0)
+def _around(signal: FloatPlane, rows: range, step: int) -> FloatPlane:
+    """Return the means of 3 x 3 pixels of one colour about those of some rows, mirrored where the image ends."""
+    known = np.nan_to_num(signal)
+    here = np.arange(rows.start, rows.stop)
+    up, down = here - step, here + step
+    first, last = up < 0, down >= len(signal)
+    up, down = np.where(first, down, up), np.where(last, up, down)
+    up[first & last] = down[first & last] = here[first & last]
+    # no running sum: it would depend on where a band begins
+    mean = (known[up] + known[here] + known[down]) / 3
+    for column in range(step):
+        colour = mean[:, column::step]
+        colour[:] = ndimage.uniform_filter1d(colour, 3, axis=1, mode="mirror")
+    return mean
 
 
-def _expected_variance(own: FloatPlane, level: FloatPlane, dof: float) -> FloatPlane:
-    """Return what a pixel's variance should be, from its tile and from how far it stands above that."""
-    usual = stats.chi2.median(dof) / dof  # the median of a variance lies below its mean
-    tile = _tile_medians(own) / usual
-    excess = level - _tile_medians(level)
-    spread = _MAD * float(np.nanmedian(np.abs(excess)))
-    hot = excess > max(_HOT * spread, 1e-9)
-    if np.count_nonzero(hot) >= _FEWEST_HOT:
-        slope = float(np.nanmedian((own / usual - tile)[hot] / excess[hot]))
-        tile[hot] += max(slope, 0.0) * excess[hot]
-    return tile
-
-
-def _tile_medians(plane: FloatPlane) -> FloatPlane:
-    """Return the medians of tiles, interpolated between their centres."""
-    edges = [np.linspace(0, size, max(1, size // _TILE) + 1).astype(int) for size in plane.shape]
-    medians = np.array(
-        [
-            [
-                np.nanmedian(plane[top:bottom, left:right])
-                for left, right in zip(edges[1][:-1], edges[1][1:], strict=True)
-            ]
-            for top, bottom in zip(edges[0][:-1], edges[0][1:], strict=True)
-        ]
-    )
-    down, across = (_between(one) for one in edges)
-    return np.asarray(down @ medians @ across.T, np.float64)
-
-
-def _between(edges: NDArray[np.int_]) -> FloatPlane:
-    """Return the weights of tiles at each pixel along an axis, shape (pixel, tile)."""
-    centres = (edges[:-1] + edges[1:] - 1) / 2
-    one_by_one = np.eye(len(centres))
-    return np.stack([np.interp(np.arange(edges[-1]), centres, one) for one in one_by_one], axis=1)
-
-
-def _prior_dof(ratio: FloatPlane, dof: float) -> float:
-    """Return the degrees of freedom of the expectation, from the scatter of log variances about it."""
-    logs = np.log(ratio[ratio > 0])
-    if not logs.size:
-        return _MOST_PRIOR
-    low, high = np.percentile(logs, [25, 75])
-    # quartiles, against those of the logarithm of a chi-squared variable: outliers do not count
-    expected = np.diff(np.log(stats.chi2.ppf([0.25, 0.75], dof)))[0]
-    beyond = special.polygamma(1, dof / 2) * (((high - low) / expected) ** 2 - 1)
-    if beyond <= special.polygamma(1, _MOST_PRIOR / 2):
-        return _MOST_PRIOR
-    lower, upper = 1e-3, _MOST_PRIOR
-    for _ in range(60):  # the trigamma function falls all the way
-        middle = (lower * upper) ** 0.5
-        lower, upper = (middle, upper) if special.polygamma(1, middle / 2) > beyond else (lower, middle)
-    return float(middle)
-
-
-def _background(signal: FloatPlane, noise: FloatPlane, gain: float, *, step: int) -> FloatPlane:
-    """Return what is expected of each pixel above the dark: the mean around it, or itself where it stands out [adu]."""
-    mean = np.empty_like(signal)
-    for place in np.ndindex(step, step):
-        colour = tuple(slice(start, None, step) for start in place)
-        mean[colour] = ndimage.uniform_filter(np.nan_to_num(signal[colour]), 3, mode="mirror")
-    spread = np.sqrt(noise + np.maximum(mean, 0.0) / gain)
-    return np.where(signal - mean > _STANDS_OUT * spread, signal, mean)
-
-
-def _response(field: FlatField) -> tuple[FloatPlane, FloatPlane]:
-    """Return what a light is multiplied with, and the relative error of that; NaN where the flat is masked."""
-    response = np.where(field.response > 0, field.response, np.nan).astype(np.float64)
-    pixels, variance = field.master.signal.astype(np.float64), np.zeros(field.shape)
+def _response(field: FlatField, part: slice) -> tuple[FloatPlane, FloatPlane]:
+    """Return what rows of a light are multiplied with, and the relative error; NaN where the flat is masked."""
+    response = np.where(field.response[part] > 0, field.response[part], np.nan).astype(np.float64)
+    pixels, variance = field.master.signal[part].astype(np.float64), np.zeros(response.shape)
     for master in (field.master, field.bias):
         if master is not None and master.std_error is not None:
-            variance += np.square(master.std_error.astype(np.float64))
+            variance += np.square(master.std_error[part].astype(np.float64))
     if field.bias is not None:
-        pixels = pixels - field.bias.signal
+        pixels = pixels - field.bias.signal[part]
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.sqrt(variance) / np.abs(pixels)
     return field.mean / response, np.where(np.isfinite(response), relative, np.nan)
