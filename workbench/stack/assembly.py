@@ -7,12 +7,14 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import takewhile, zip_longest
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
+from workbench.errors import FrameError
 from workbench.frames.stack_files import StackFiles, whole_frames
 from workbench.stack.bands import bands
 from workbench.stack.columns import combine_values
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "Mask", "combine_files", "combine_here", "files_of", "row_bands", "warm_up"]
 
-_THIN = 16  # rows
 _MOST_OPEN = 256  # files: systems allow 1024 or more
 _BAND_BYTES = 4 * 2**20  # of what is read at once: many small tasks, which stay in the processor's cache
 
@@ -97,14 +98,13 @@ def row_bands(shape: tuple[int, ...], itemsize: int, band_bytes: int = _BAND_BYT
 
 
 class OpenFiles:
-    """The files of many frames, kept open from band to band: to open one takes longer than to read two rows of it.
+    """The files of frames, kept open from band to band: to open one takes longer than to read two rows of it.
 
-    Of few frames, whose bands are thick, and where the system knows no reading at a place, none is.
+    Where the system knows no reading at a place, none is.
     """
 
-    def __init__(self, sources: Sequence[FrameSource], bands: Sequence[slice]) -> None:
-        thin = bool(bands) and bands[0].stop - bands[0].start < _THIN
-        self._sources = sources[:_MOST_OPEN] if thin and hasattr(os, "preadv") else ()
+    def __init__(self, sources: Sequence[FrameSource]) -> None:
+        self._sources = sources[:_MOST_OPEN] if hasattr(os, "preadv") else ()
         self._stack = ExitStack()
 
     def __enter__(self) -> tuple[int | None, ...]:
@@ -191,8 +191,7 @@ def combine_here(
     _, height, width = stack.shape
     whole = Assembly((height, width), plan)
     sources = files_of(stack)
-    cut = [] if sources is None else list(row_bands(stack.shape, stack.dtype.itemsize, band_bytes))
-    with OpenFiles(sources or (), cut) as descriptors:
+    with OpenFiles(sources or ()) as descriptors:
 
         def from_files(sources: Sequence[FrameSource], rows: slice) -> slice:
             whole.add(rows, combine_files(sources, rows, mask.band(rows), plan, descriptors))
@@ -203,6 +202,7 @@ def combine_here(
             return rows
 
         if sources is not None:
+            cut = row_bands(stack.shape, stack.dtype.itemsize, band_bytes)
             calls: Iterator[Any] = ((from_files, sources, rows) for rows in cut)
         else:
             whole_stack = stack.lazy() if isinstance(stack, StackFiles) else stack
@@ -213,4 +213,15 @@ def combine_here(
                 bar.update(rows.stop - rows.start)
     if stopped is not None and stopped.is_set():
         raise CancelledError
+    _check_there(sources or ())
     return whole
+
+
+def _check_there(sources: Sequence[FrameSource]) -> None:
+    """Refuse files that have gone: what is open can be read to the end, but what a master is made of must be there."""
+    for source in sources:
+        try:
+            Path(source.path).stat()
+        except OSError as error:
+            rule = f"has gone while it was being read ({error.strerror})"
+            raise FrameError(source.path, rule, "put it back and start again") from error

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["compiled", "compiled_in_any_order"]
+__all__ = ["compiled", "compiled_in_any_order", "compiled_in_place"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -29,6 +29,11 @@ def compiled(function: _Function) -> _Function:
     A division by zero gives infinity or NaN, as in NumPy, and no error.
     """
     return _compiled(function, error_model="numpy")
+
+
+def compiled_in_place(function: _Function) -> _Function:
+    """Have a function compiled into those that call it, as :func:`compiled` does: it has many arguments."""
+    return _compiled(function, error_model="numpy", forceinline=True)
 
 
 def compiled_in_any_order(function: _Function) -> _Function:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.np.numpy_support import carray
 
-from workbench.stack.compiling import compiled
+from workbench.stack.compiling import compiled, compiled_in_place
 from workbench.stack.kept_run import finish, settle, tally, tally_outside
 from workbench.stack.pixel_loops import array_at
 from workbench.stack.reject_winsorized import winsorized_run
@@ -90,7 +90,7 @@ def _workspace(job: Any) -> tuple[Any, ...]:
     )
 
 
-@compiled
+@compiled_in_place
 def _clip(
     where: tuple[Any, Any],
     columns: tuple[Any, Floats],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.stack.compiling import compiled
+from workbench.stack.compiling import compiled, compiled_in_place
 from workbench.stack.pixel_loops import pixels_at
 from workbench.stack.planes import ALL_REJECTED
 from workbench.stack.recipe import METHODS
@@ -139,7 +139,7 @@ def settle(column: Column, limits: tuple[float, float]) -> Run:
     return start, stop
 
 
-@compiled
+@compiled_in_place
 def tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, counts: NDArray[np.int64]) -> None:
     """Count a sample of a sorted column for the frame it is from: of equal ones, the earlier frame's comes first."""
     addresses, swapped = source
@@ -157,7 +157,7 @@ def tally(source: tuple[Any, ...], pixel: Any, column: Column, index: Any, count
     counts[found] += 1
 
 
-@compiled
+@compiled_in_place
 def tally_outside(source: tuple[Any, ...], pixel: Any, column: Column, run: Run, counts: NDArray[np.int64]) -> None:
     """Count the samples outside of the run that is kept for the frames they are from."""
     for k in range(run[0]):
@@ -186,7 +186,7 @@ def _combined(column: Column, run: Run, method: Any, total: Any) -> float:
     return float(column[start] if method == MINIMUM else column[stop - 1])
 
 
-@compiled
+@compiled_in_place
 def finish(pixel: Any, column: Column, run: Run, how: Any, planes: Any) -> None:
     """Combine the run of a pixel's sorted values that is kept, or take the median of all where none is.
 
