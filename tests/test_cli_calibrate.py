@@ -140,6 +140,22 @@ def test_a_later_run_makes_only_what_is_missing_damaged_or_of_other_frames(capsy
     assert other == ["Simulated_nebula_H-alpha.fits"]
 
 
+def test_files_of_lights_that_are_gone_are_named(capsys, night, tmp_path):
+    out = tmp_path / "out"
+    assert not [one for one in calibrate(capsys, night, "-o", out)["problems"] if "earlier run" in one["rule"]]
+    lights_of(night)[3].unlink()
+    (told,) = [one for one in calibrate(capsys, night, "-o", out)["problems"] if "earlier run" in one["rule"]]
+    assert told["file"] == "2 files"
+    for file in ("calibrated/light_600s_-20C_004_c.fits", "registered/light_600s_-20C_004_c_r.fits"):
+        assert file in told["rule"]
+        assert (out / file).is_file()
+
+
+def test_a_dry_run_refuses_a_reference_that_is_not_there(capsys, night, tmp_path):
+    said = refusal(capsys, night, "-o", tmp_path / "out", "--dry-run", "--reference", "x.fits")
+    assert "is none of the lights that can be calibrated" in said
+
+
 def test_results_inside_the_folder_are_no_frames_of_the_night(capsys, night):
     calibrate(capsys, night, "-o", night / "images")
     again = calibrate(capsys, night, "-o", night / "images")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Image", "Night", "NightOptions", "run_night"]
 
 _FEWEST = 2  # lights that make an image
+_LISTED = 5  # files that a message names
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +141,28 @@ def _run(plan: NightPlan, folder: Path, chosen: NightOptions, *, progress: bool)
         calibrated = _calibrate(shop, plan)
         registered = _register(shop, targets, calibrated)
         images = tuple(_integrate(shop, targets, registered))
+    shop.problems += _of_earlier_runs(shop)
     made_on = {file: shop.record.made_on(file) for file in (*shop.made, *shop.kept)}
     return Night(
         plan, folder, shop.masters, calibrated, registered, images,
         tuple(dict.fromkeys(shop.problems)), tuple(shop.made), tuple(shop.kept), made_on,
     )  # fmt: skip
+
+
+def _of_earlier_runs(shop: Workshop) -> list[Problem]:
+    """Name what is in the folder and no part of this night: whoever stacks the folder would stack it too."""
+    files = shop.record.left_over({*shop.made, *shop.kept})
+    if not files:
+        return []
+    name = files[0] if len(files) == 1 else f"{len(files)} files"
+    listed = "" if len(files) == 1 else f": {', '.join(files[:_LISTED])}" + (", ..." if len(files) > _LISTED else "")
+    return [
+        Problem(
+            name,
+            f"of an earlier run, no part of this one{listed}",
+            "left where it is; remove it if you stack the folder",
+        )
+    ]
 
 
 def _calibrate(shop: Workshop, plan: NightPlan) -> tuple[Calibrated, ...]:

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 from workbench.frames.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 __all__ = ["RECORD", "NightRecord", "made_from", "sha256_of"]
@@ -85,6 +85,10 @@ class NightRecord:
     def sha256(self, file: str) -> str:
         """Return the hash of a file that was recorded."""
         return str(self._files[file]["sha256"])
+
+    def left_over(self, used: Collection[str]) -> list[str]:
+        """Return the files of earlier runs that are there and are none of those used."""
+        return sorted(file for file in self._files if file not in used and (self._folder / file).is_file())
 
     def made_on(self, file: str) -> str | None:
         """Return when a file was made, UTC; None where an earlier version of the workbench did not note it."""

@@ -56,7 +56,7 @@ def add_frames_options(parser: Parser) -> None:
     parser.option(
         "--manifest", metavar="FILE", help="corrections to the headers (default: workbench.toml beside the frames)"
     )
-    parser.option("--accept", action="store_true", help="use frames that do not look raw")
+    parser.option("--accept", action="store_true", help="use frames that do not look raw, or are the odd ones out")
     parser.option("--json", action="store_true", help="print JSON for another program")
 
 

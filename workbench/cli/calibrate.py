@@ -24,7 +24,7 @@ def add_calibrate(parser: Parser) -> None:
     )
     parser.option("-o", "--out", metavar="OUT", required=True, help="folder of the results; a later run goes on there")
     parser.option("--dry-run", action="store_true", help="show what goes with what and why, and stop")
-    parser.option("--no-flat", action="store_true", help="go on without flats")
+    parser.option("--no-flat", action="store_true", help="use no flats: lights are not divided")
     parser.option("--no-overscan", action="store_true", help="neither subtract nor cut off what is named as overscan")
     parser.option(
         "--results",
@@ -67,6 +67,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from workbench.calibrate.night import run_night  # noqa: PLC0415
     from workbench.calibrate.night_folder import check_out  # noqa: PLC0415
     from workbench.calibrate.night_plan import plan_night  # noqa: PLC0415
+    from workbench.calibrate.night_reference import named_reference  # noqa: PLC0415
     from workbench.frames.paths import catalogue_of  # noqa: PLC0415
     from workbench.show.night_log import write_night_log  # noqa: PLC0415
     from workbench.show.night_words import night_json, night_text, plan_json, plan_text  # noqa: PLC0415
@@ -84,6 +85,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         use_overscan=not options.no_overscan,
         **_judged(options),
     )
+    named_reference(plan, chosen.reference)
     if options.dry_run:
         print(json.dumps(plan_json(plan), indent=1) if options.json else plan_text(plan))
         return 0

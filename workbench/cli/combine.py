@@ -30,8 +30,10 @@ def add_combine(parser: Parser) -> None:
         metavar="NAME",
         help="none, minmax, percentile, sigma, winsorized, averaged, linear_fit, esd or mad (default: winsorized)",
     )
-    parser.option("--low", metavar="L", type=limit, help="limit below (default: that of the rejection); inf for none")
-    parser.option("--high", metavar="H", type=limit, help="limit above")
+    parser.option(
+        "--low", metavar="L", type=limit, help="limit below (default: 4 sigma, or that of the rejection); inf for none"
+    )
+    parser.option("--high", metavar="H", type=limit, help="limit above (default: 3 sigma, or that of the rejection)")
     parser.option("--cutoff", metavar="C", type=limit, help="of winsorized rejection: its later variant, such as 5")
     parser.option(
         "--normalisation",
@@ -51,7 +53,7 @@ def add_combine(parser: Parser) -> None:
     parser.option(
         "--quick",
         action="store_true",
-        help="the pixels alone, and fast: no maps, no hashes of the frames, no look for frames that do not belong",
+        help="the pixels and the names of the frames alone, and fast: no maps, no hashes, no look for odd ones",
     )
     parser.option("--compress", action="store_true", help="pack counts and flags, without loss")
     parser.option("--overwrite", action="store_true", help="replace MASTER")
